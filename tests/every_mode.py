@@ -188,7 +188,7 @@ def carried_out(roster: Roster, plan: Any) -> Roster:
     links = dict(roster.links)
     for name in LINK_FIELDS:
         if name in plan.links:
-            links[name] = _put(links[name], plan.links[name], plan.links[f"{name}.gone"])
+            links[name] = _with_column(links[name], plan.links[name], plan.links[f"{name}.gone"])
     modified = roster.modified
     if PUT in plan.links:
         rows = {(r["file"], r["sourced_id"]): r for r in modified.to_pylist()}
@@ -232,7 +232,7 @@ def _records(stored: pa.Table, changes: pa.Table, fields: tuple[str, ...]) -> li
     return list(records.values())
 
 
-def _put(stored: pa.Table, put: pa.Table, gone: pa.Table) -> pa.Table:
+def _with_column(stored: pa.Table, put: pa.Table, gone: pa.Table) -> pa.Table:
     ids = [t["sourced_id"].combine_chunks() for t in (put, gone)]
     left = stored.filter(pc.invert(pc.is_in(stored["sourced_id"], pa.concat_arrays(ids))))
     return pa.concat_tables([left, put.cast(stored.schema)]).combine_chunks()

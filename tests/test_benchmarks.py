@@ -24,7 +24,7 @@ from benchmarks.report.results import Results, Series
 from benchmarks.report.tables import as_markdown, work_done
 from benchmarks.report.targets import bounded_by, targets
 from benchmarks.sync import measure
-from benchmarks.sync.agreement import DisagreementError, Said, must_agree
+from benchmarks.sync.agreement import DisagreementError, SyncResult, must_agree
 from benchmarks.sync.one_stage import STAGES
 from benchmarks.sync.server_work import watched
 from benchmarks.timing.processes import run
@@ -75,7 +75,7 @@ def test_day_2_is_day_1_a_little_changed(days: list[Path]) -> None:
 
 def test_a_row_that_differs_ends_the_benchmark() -> None:
     """Two equal results agree; an additional row is an error that names the row."""
-    ours, theirs = Said({"users": [b"a", b"b"]}), Said({"users": [b"a"]})
+    ours, theirs = SyncResult({"users": [b"a", b"b"]}), SyncResult({"users": [b"a"]})
     must_agree(ours, ours, "the limit")
     with pytest.raises(DisagreementError, match="only ours: b'b'"):
         must_agree(ours, theirs, "the limit")

@@ -224,12 +224,12 @@ def test_two_uploads_take_turns(live: Live, data: Path) -> None:
         for name in ("district-small-1.1.zip", "district-small-1.1.zip")
     ]
 
-    def put_off() -> Task | None:
+    def switch_off() -> Task | None:
         (extract,) = [task for task in live.api.tasks(runs[1]) if task.task_id == "extract"]
         assert extract.state not in {"up_for_retry", "failed", "success"}
         return extract if extract.state == "up_for_reschedule" else None
 
-    waits = wait_for(put_off)
+    waits = wait_for(switch_off)
     assert waits.try_number == 1
     assert "this run waits for its turn" in live.api.log(runs[1], waits)
     ended = [live.wait(run) for run in runs]

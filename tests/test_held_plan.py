@@ -11,7 +11,7 @@ import pytest
 from oneroster_airflow import review_markdown
 from oneroster_airflow.dags.site_dags import sync_dag, upload_dag
 from oneroster_airflow.dags.watch_dag import watch_dag
-from oneroster_airflow.review_operator import until_next_look
+from oneroster_airflow.review_operator import until_next_check
 from oneroster_sync.runs import Outcome, Run, Trigger
 from oneroster_sync.sites.preferences import Preferences, Scope
 
@@ -134,14 +134,14 @@ def test_answer_names_the_plan() -> None:
 def test_it_looks_the_less_often_the_longer_it_waits(waited_s: int, pause_s: int) -> None:
     """The pause between two looks is a quarter of the time so far, within bounds."""
     now = BEGAN + dt.timedelta(seconds=waited_s)
-    assert until_next_look(a_run(), now).total_seconds() == pause_s
+    assert until_next_check(a_run(), now).total_seconds() == pause_s
 
 
 def test_it_looks_when_the_time_is_over() -> None:
     """If the expiry has passed already, the next look follows at once."""
     late = BEGAN + dt.timedelta(hours=72)
-    assert until_next_look(a_run(), late).total_seconds() == 1
-    assert until_next_look(a_run(expires_at=None), late).total_seconds() == 600
+    assert until_next_check(a_run(), late).total_seconds() == 1
+    assert until_next_check(a_run(expires_at=None), late).total_seconds() == 600
 
 
 def test_every_try_of_every_task_has_an_end() -> None:

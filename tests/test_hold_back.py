@@ -106,7 +106,7 @@ def test_only_the_approved_part_is_applied_and_the_rest_is_held_anew(site: Site,
     assert inactive(site) == {"lake0", "lake1", "lake2"}
     assert site.users()["n0"] == "active"
     assert done.decided_hash == done.plan_hash == parted.first.hash() != held.plan_hash
-    rest = approval.bring_removals(done, clock=now)
+    rest = approval.start_removals_run(done, clock=now)
     assert rest is not None
     assert (rest.outcome, rest.decision, rest.removals_of) == (Outcome.HELD, None, done.run_id)
     assert rest.plan_hash == parted.rest.hash()
@@ -123,7 +123,7 @@ def test_held_back_removals_wait_below_every_threshold(site: Site, held: Run) ->
     site.command("preferences", "--set", f"guards={json.dumps({'users': {'percent': 100}})}")
     parted = part(held, kinds=("courses",))
     done = approve(held, parted.first.hash(), kinds=("courses",))
-    rest = approval.bring_removals(done, clock=now)
+    rest = approval.start_removals_run(done, clock=now)
     assert rest is not None
     assert rest.outcome is Outcome.HELD
     assert {hold["code"] for hold in rest.holds} >= {"guard.held_back"}
@@ -303,7 +303,7 @@ def test_a_newer_bulk_package_supersedes_what_was_held_back(site: Site, held: Ru
     """The next bulk package supersedes removals that are held back."""
     parted = part(held, schools=("hill",))
     done = approve(held, parted.first.hash(), schools=("hill",))
-    rest = approval.bring_removals(done, clock=now)
+    rest = approval.start_removals_run(done, clock=now)
     assert rest is not None
     site.sync(town(without="lake", new=1))
     assert runs.find(rest.run_id).outcome is Outcome.SUPERSEDED

@@ -244,9 +244,12 @@ def test_the_history_of_a_record_is_found_in_its_site_only(
 ) -> None:
     """The history of a record is found only in its own site, although numbers span all sites."""
     with database.engine().connect() as connection:
-        mine = history.tell(connection, theirs.site.name, "user", int(theirs.runs["user"]))
+        mine = history.read_record(connection, theirs.site.name, "user", int(theirs.runs["user"]))
         assert mine is not None
-        assert history.tell(connection, ours.site.name, "user", int(theirs.runs["user"])) is None
+        assert (
+            history.read_record(connection, ours.site.name, "user", int(theirs.runs["user"]))
+            is None
+        )
         runs = {change["run_id"] for change in mine["changes"]}
         runs |= {finding["run_id"] for finding in mine["findings"]}
         assert runs

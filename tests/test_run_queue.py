@@ -27,7 +27,7 @@ def test_runs_further_back_in_the_queue_check_later(
     ahead: int, waited: dt.timedelta, pause: dt.timedelta
 ) -> None:
     """The next run checks after ten seconds; runs further back check later."""
-    assert Ahead("a run", ahead).until_next_look(waited) == pause
+    assert Ahead("a run", ahead).until_next_check(waited) == pause
 
 
 def test_twenty_in_line_start_few_processes() -> None:
@@ -35,6 +35,6 @@ def test_twenty_in_line_start_few_processes() -> None:
     for place in range(1, 21):
         waited, looks = dt.timedelta(0), 0
         while waited < 60 * MINUTE:
-            waited += Ahead("a run", place).until_next_look(waited)
+            waited += Ahead("a run", place).until_next_check(waited)
             looks += 1
         assert looks <= 30, place

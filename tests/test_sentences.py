@@ -9,7 +9,7 @@ import pytest
 
 from oneroster_sync import runs
 from oneroster_sync.runs import Outcome, Run, Trigger
-from oneroster_sync.runs.summary import BY_SCHEDULE, format_outcome, format_type, what_changes
+from oneroster_sync.runs.summary import BY_SCHEDULE, format_changes, format_outcome, format_type
 from oneroster_sync.sites.preferences import Preferences, Scope
 from roster_of import SCHOOL, changed
 
@@ -198,7 +198,7 @@ def test_approved_run_that_still_waits_says_so() -> None:
 def test_plan_without_changes_changes_nothing() -> None:
     """A plan without changes says so, even with ignored rows or errors."""
     counts = {"users": {"added": 0, "errors": 3, "ignored": 40}}
-    assert what_changes(counts) == what_changes(None) == what_changes({}) == "nothing"
+    assert format_changes(counts) == format_changes(None) == format_changes({}) == "nothing"
 
 
 @pytest.mark.parametrize(

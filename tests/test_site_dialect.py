@@ -72,13 +72,13 @@ def test_delimiter_of_the_site_is_read(
 def test_other_delimiters_are_named_with_what_to_do(tmp_path: Path) -> None:
     """A delimiter other than the site's refuses the package, and the hint names the preference."""
     semicolons = folder_of(parted(SCHOOL, ";"), tmp_path / "p")
-    unsaid = check_package(semicolons, Profile.TOLERANT)
+    unstated = check_package(semicolons, Profile.TOLERANT)
     commas = check_package(
         folder_of(SCHOOL, tmp_path / "q"), Profile.TOLERANT, Dialect(delimiter=Delimiter.TAB)
     )
 
-    assert (unsaid.rejected, commas.rejected) == (True, True)
-    assert "csv.wrong_delimiter" in codes(unsaid.findings, "error")
+    assert (unstated.rejected, commas.rejected) == (True, True)
+    assert "csv.wrong_delimiter" in codes(unstated.findings, "error")
     assert set(codes(commas.findings, "error")) == {"csv.wrong_delimiter"}
     assert "preferences" in CODES["csv.wrong_delimiter"].hint
     expected = commas.findings.table()["expected"].to_pylist()
@@ -131,10 +131,10 @@ def test_order_of_dates_of_the_site_is_read(tmp_path: Path, form: str, order: Da
     plain = check_package(folder_of(SCHOOL, tmp_path / "plain"), Profile.TOLERANT)
 
     read = check_package(package, Profile.TOLERANT, Dialect(date_order=order))
-    unsaid = check_package(package, Profile.TOLERANT)
+    unstated = check_package(package, Profile.TOLERANT)
 
     assert (codes(read.findings), read.valid) == ([], plain.valid)
-    assert set(codes(unsaid.findings)) == {"row.invalid_date"}
+    assert set(codes(unstated.findings)) == {"row.invalid_date"}
     assert "preferences" in CODES["row.invalid_date"].hint
 
 

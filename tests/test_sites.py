@@ -251,7 +251,7 @@ def test_no_run_begins_while_its_site_is_being_archived(site: Site) -> None:
 
     with database.engine().begin() as connection:
         registry.lock_list(connection)
-        site_lifecycle.put_away(connection, [site.name], by="boss", now=now())
+        site_lifecycle.archive_sites(connection, [site.name], by="boss", now=now())
         starter = threading.Thread(target=start)
         starter.start()
         starter.join(1)
@@ -289,13 +289,13 @@ def test_two_people_do_not_archive_the_last_two(alone: None) -> None:
         sites("create", name, "--admin", ADMIN)
     ended: list[str] = []
 
-    def put_away(name: str) -> None:
+    def archive_sites(name: str) -> None:
         try:
             site_lifecycle.archive(name, by="boss", now=now())
         except site_lifecycle.LastSiteError:
             ended.append(name)
 
-    people = [threading.Thread(target=put_away, args=(name,)) for name in ("east", "west")]
+    people = [threading.Thread(target=archive_sites, args=(name,)) for name in ("east", "west")]
     for person in people:
         person.start()
     for person in people:

@@ -75,7 +75,7 @@ def scheduled(site: Site, server: Sftp | None = None, **other: Any) -> Run:
         run = pipeline.diff(pipeline.validate(run))
         run = pipeline.apply(pipeline.review(run, now=now()), now=now())
     run = pipeline.record(runs.find(run.run_id), now=now())
-    acquire.put_aside(run, login_of)
+    acquire.move_read_package(run, login_of)
     return run
 
 

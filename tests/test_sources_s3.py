@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oneroster_sync.sources.archive import put_aside
+from oneroster_sync.sources.archive import move_read_package
 from oneroster_sync.sources.base import Login, Patience
 from oneroster_sync.sources.connect import Source
 from oneroster_sync.sources.errors import (
@@ -131,9 +131,9 @@ def test_a_package_is_moved_aside(server: S3) -> None:
     """A package that was read is moved below `done/`, once."""
     server.put("out/a.zip", ZIP)
     noted, at = fetched(OUT, login_to(server))[2].as_dict(), now()
-    moved = put_aside(source_of(OUT), noted, at=at, login=login_to(server))
+    moved = move_read_package(source_of(OUT), noted, at=at, login=login_to(server))
     assert server.keys() == [f"out/{moved}"]
-    assert put_aside(source_of(OUT), noted, at=at, login=login_to(server)) is None
+    assert move_read_package(source_of(OUT), noted, at=at, login=login_to(server)) is None
 
 
 def test_without_a_connection_the_environment_logs_in(

@@ -10,7 +10,7 @@ import asyncssh
 import pytest
 
 from oneroster_sync.settings import Limits
-from oneroster_sync.sources.archive import put_aside
+from oneroster_sync.sources.archive import move_read_package
 from oneroster_sync.sources.base import Login, Patience
 from oneroster_sync.sources.errors import (
     NoSourceError,
@@ -315,11 +315,11 @@ def test_a_package_is_moved_aside(server: Sftp, out: Path) -> None:
     put(out, "o.zip")
     put(out, "older.zip", at=1_780_000_000)
     noted = fetched(OUT, login_to(server))[2].as_dict()
-    moved = put_aside(source_of(OUT), noted, at=at, login=login_to(server))
+    moved = move_read_package(source_of(OUT), noted, at=at, login=login_to(server))
     assert moved == f"done/o.{at:%Y%m%dT%H%M%SZ}.zip"
     assert (out / moved).read_bytes() == ZIP
     assert {path.name for path in out.iterdir()} == {"done", "older.zip"}
-    assert put_aside(source_of(OUT), noted, at=at, login=login_to(server)) is None
+    assert move_read_package(source_of(OUT), noted, at=at, login=login_to(server)) is None
 
 
 def test_another_package_of_the_same_name_is_not_moved(server: Sftp, out: Path) -> None:
@@ -327,7 +327,7 @@ def test_another_package_of_the_same_name_is_not_moved(server: Sftp, out: Path) 
     put(out, "o.zip")
     noted = fetched(OUT, login_to(server))[2].as_dict()
     put(out, "o.zip", at=1_790_000_800)
-    assert put_aside(source_of(OUT), noted, at=now(), login=login_to(server)) is None
+    assert move_read_package(source_of(OUT), noted, at=now(), login=login_to(server)) is None
     assert (out / "o.zip").exists()
 
 
@@ -336,7 +336,7 @@ def test_a_file_named_by_itself_is_moved_beside_itself(server: Sftp, out: Path) 
     put(out, "o.zip")
     source = source_of(f"{OUT}/o.zip")
     noted = fetched(f"{OUT}/o.zip", login_to(server))[2].as_dict()
-    moved = put_aside(source, noted, at=now(), login=login_to(server))
+    moved = move_read_package(source, noted, at=now(), login=login_to(server))
     assert moved is not None
     assert (out / moved).exists()
 

@@ -48,7 +48,7 @@ def scheduled(site: Site) -> Run:
         pipeline.supersede_older(run, now=now())
         run = pipeline.apply(run, now=now())
     run = pipeline.record(runs.find(run.run_id), now=now())
-    acquire.put_aside(run)
+    acquire.move_read_package(run)
     return run
 
 

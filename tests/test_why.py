@@ -35,7 +35,7 @@ def story(site: Site, term: str, kind: str = "user") -> dict[str, Any]:
             for record in record_search.search(connection, site.name, term, 20)
             if record["sourced_id"] == term and record["kind"] == kind
         )
-        told = history.tell(connection, site.name, kind, record["id"])
+        told = history.read_record(connection, site.name, kind, record["id"])
     assert told is not None
     return told
 
@@ -114,8 +114,8 @@ def test_other_sites_are_not_found(site: Site) -> None:
     assert found(other, "ann") == []
     record = story(site, "ann")
     with database.engine().connect() as connection:
-        assert history.tell(connection, other.name, "user", record["id"]) is None
-        assert history.tell(connection, site.name, "course", 2**62) is None
+        assert history.read_record(connection, other.name, "user", record["id"]) is None
+        assert history.read_record(connection, site.name, "course", 2**62) is None
 
 
 def test_history_has_all_changes_newest_first(site: Site) -> None:
@@ -170,7 +170,7 @@ def test_story_says_what_protects_a_record(site: Site) -> None:
     assert story(site, "art", "course")["protected"] == by_hand
     with database.engine().connect() as connection:
         (admin,) = record_search.search(connection, site.name, "admin@district.example", 20)
-        told = history.tell(connection, site.name, "user", admin["id"])
+        told = history.read_record(connection, site.name, "user", admin["id"])
     assert told is not None
     assert told["protected"] == by_hand
 

@@ -196,7 +196,7 @@ class _Simulation:
             self._plan(self._layout.death[0], "death")
         while self._events:
             at, _, what, whom, token = heapq.heappop(self._events)
-            self._let_pass(at)
+            self._advance(at)
             self._happen(what, whom, token)
         self._outcome.served.sort(key=lambda one: one.run.number)
         return self._outcome
@@ -205,7 +205,7 @@ class _Simulation:
         self._known += 1
         heapq.heappush(self._events, (at, self._known, what, served, token))
 
-    def _let_pass(self, at: float) -> None:
+    def _advance(self, at: float) -> None:
         passed = at - self._now
         waiting = sum(map(len, self._waiting.values()))
         self._outcome.queued_area += passed * waiting

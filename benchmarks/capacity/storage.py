@@ -116,7 +116,7 @@ def measure(sizes: list[str], kept: Kept) -> None:
     for size in sorted(sizes, key=lambda one: SIZES[one]):
         folders = packages(size, _SEED, today.year - (today.month <= _JULY))
         kept.packages[size] = _zipped(folders[DAYS[-1]])
-        ours.start_anew()
+        ours.reset()
         with psycopg.connect(ground.url(ours.database), autocommit=True) as connection:
             before = count(connection)
             days = [*zip(NAMES, map(folders.get, DAYS), strict=True), (AGAIN, folders[DAYS[-1]])]

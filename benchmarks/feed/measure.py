@@ -179,7 +179,7 @@ def _measure(rows: int, reads: int) -> None:
     from oneroster_sync import database
     from oneroster_sync.roster import change_feed
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
@@ -195,7 +195,7 @@ def _measure(rows: int, reads: int) -> None:
             "where relname like 'changes%' and relkind in ('r', 'i') order by 1"
         ).fetchall()
         wanted = list(cursors(connection, reads))
-        say(f"{count:,} changes written in {time.perf_counter() - begun:.0f} s; {sizes}")
+        print_line(f"{count:,} changes written in {time.perf_counter() - begun:.0f} s; {sizes}")
 
         def as_api(site: str, version: int, seq: int) -> int:
             with engine.connect() as another:
@@ -209,9 +209,9 @@ def _measure(rows: int, reads: int) -> None:
             if read is by_sql:
                 connection.execute(f"set role {READER}")
             median, p95 = measure_pages(wanted, read)
-            say(f"10,000 changes {name}: median {median:.0f} ms, p95 {p95:.0f} ms")
+            print_line(f"10,000 changes {name}: median {median:.0f} ms, p95 {p95:.0f} ms")
         plan = connection.execute(f"explain {_BY_SQL}", [*wanted[0], 10_000]).fetchall()
-        say("\n".join(line for (line,) in plan))
+        print_line("\n".join(line for (line,) in plan))
     with engine.connect() as asking:
         run_id, admin = asking.execute(
             sa.text("select run_id, (select min(id) from users) from runs limit 1")
@@ -235,9 +235,9 @@ def _measure(rows: int, reads: int) -> None:
             ("nightly", {"users": 200, "courses": 51, "assignments": 600}, 40),
         ):
             made = plan_of("new", enrollments=of["assignments"], **of)
-            say(f"apply, {name}:")
+            print_line(f"apply, {name}:")
             for line in apply_cost(asking, made, {**bound, "site": "new"}, rounds):
-                say(f"  {line}")
+                print_line(f"  {line}")
 
 
 if __name__ == "__main__":

@@ -356,9 +356,9 @@ def _ended(stored: _Stored) -> pl.DataFrame:
     today = dt.datetime.now(dt.UTC).date().isoformat()
     ends = stored.links["classes"].select(class_sourced_id="sourced_id", ends_on="ends_on")
     enrolled = stored.links["enrollments"].join(ends, on="class_sourced_id", how="left")
-    goes_on = (pl.col("ends_on") >= today).fill_null(value=True)
-    pairs = enrolled.group_by(_PAIR).agg(goes_on.any().alias("goes_on"))
-    return pairs.filter(~pl.col("goes_on")).select(_PAIR)
+    is_current = (pl.col("ends_on") >= today).fill_null(value=True)
+    pairs = enrolled.group_by(_PAIR).agg(is_current.any().alias("is_current"))
+    return pairs.filter(~pl.col("is_current")).select(_PAIR)
 
 
 def _among(column: str, rows: pl.DataFrame) -> pl.Expr:

@@ -47,7 +47,7 @@ _LEFT_OUT = {
     "enrollments": ("schoolSourcedId", "primary", "beginDate", "endDate"),
 }
 """File → columns whose wrong values are left out with a warning, without losing the row."""
-_TELLING_WHEN_WITHHELD = ("sourcedId", "role", "status")
+_RELEVANT_WHEN_WITHHELD = ("sourcedId", "role", "status")
 
 
 @dataclass(slots=True)
@@ -209,7 +209,7 @@ def _users(folder: Path, checked: Checked) -> tuple[pl.DataFrame, pl.Series]:
     checked.ignored = others.height
     unread = ~pl.col("role").is_in(STAFF).fill_null(value=False)
     checked.unclear["users.csv"] = users.filter(unread)["row"]
-    kept = ("row", *_TELLING_WHEN_WITHHELD)
+    kept = ("row", *_RELEVANT_WHEN_WITHHELD)
     users = users.with_columns(
         pl.when(~unread).then(pl.col(name)).alias(name)
         for name in users.columns
@@ -255,7 +255,7 @@ def _judge(
     found = []
     for n, rule in enumerate(rules):
         wrong = marks[str(n)]
-        if hidden is not None and rule.column not in _TELLING_WHEN_WITHHELD:
+        if hidden is not None and rule.column not in _RELEVANT_WHEN_WITHHELD:
             wrong &= ~hidden
         if wrong.any():
             found.append(_found(name, rows.filter(wrong), rule))

@@ -147,8 +147,8 @@ def as_markdown(measured: Measured) -> Iterator[str]:
         f"findings.csv of {csv.rows:,} rows, {csv.size / 1e6:.0f} MB: first byte after "
         f"{csv.first_ms:.0f} ms, the last after {csv.total_ms / 1000:.1f} s."
     )
-    told = ", ".join(f"{mib:,.0f} MiB {when}" for when, mib in measured.memory_mib.items())
-    yield f"Memory of the API server: {told}."
+    text = ", ".join(f"{mib:,.0f} MiB {when}" for when, mib in measured.memory_mib.items())
+    yield f"Memory of the API server: {text}."
 
 
 def _measure(home: Path, url: str, stored: Stored, *, rounds: int, bursts: int) -> Measured:

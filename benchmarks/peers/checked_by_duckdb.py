@@ -143,35 +143,35 @@ def _rules(name: str) -> Iterator[tuple[str, str, str]]:
     yield f"{_twice(name, 'sourcedId')}", "sourcedId", "reference.duplicate_sourced_id"
     yield "status = 'tobedeleted'", "status", "semantic.tobedeleted_in_bulk"
     yield "status not in ('active', 'tobedeleted')", "status", _ENUM
-    told = f" and not {_unclear()}" if name == "users" else ""
+    condition = f" and not {_unclear()}" if name == "users" else ""
     for column in ("sourcedId", *_REQUIRED[name].split()):
         of_all = column in {"sourcedId", "role"}
-        yield f'"{column}" is null{"" if of_all else told}', column, _MISSING
+        yield f'"{column}" is null{"" if of_all else condition}', column, _MISSING
     for column in ("sourcedId", *_SHORT.get(name, "").split()):
         of_all = column == "sourcedId"
-        yield f'length("{column}") > 255{"" if of_all else told}', column, "row.too_long"
+        yield f'length("{column}") > 255{"" if of_all else condition}', column, "row.too_long"
     for column, values in _SETS.get(name, {}).items():
         yield f'"{column}" not in {values}', column, _ENUM
     if name in _BOOLEANS:
         column = _BOOLEANS[name]
-        yield f"\"{column}\" not in ('true', 'false'){told}", column, "row.invalid_boolean"
+        yield f"\"{column}\" not in ('true', 'false'){condition}", column, "row.invalid_boolean"
     for column in _DATES.get(name, ()):
         yield f"not {_right_date(column)}", column, "row.invalid_date"
     if name in _DATES:
         first, last = _DATES[name]
         rights = f"{_right_date(first)} and {_right_date(last)}"
         yield f'"{last}" < "{first}" and {rights}', last, "semantic.date_order"
-    yield from _references(name, told)
+    yield from _references(name, condition)
     yield from _relations(name)
     if name == "users":
-        yield f"not regexp_matches(email, {_EMAIL}){told}", "email", "row.invalid_email"
+        yield f"not regexp_matches(email, {_EMAIL}){condition}", "email", "row.invalid_email"
         claims = "coalesce(\"enabledUser\" <> 'false', true)"  # a disabled user claims no login
         taken = f"{_twice(name, 'login', claims)} and {claims} and not {_twice(name, 'sourcedId')}"
         yield taken, "email", "semantic.login_taken"
-        yield f"login is null{told}", "email", "semantic.missing_login"
+        yield f"login is null{condition}", "email", "semantic.missing_login"
 
 
-def _references(name: str, told: str) -> Iterator[tuple[str, str, str]]:
+def _references(name: str, condition: str) -> Iterator[tuple[str, str, str]]:
     for column, file in _REFERENCES[name].items():
         ids = f'select "sourcedId" from {file} where "sourcedId" is not null'
         bad = f"select id from bad where file = '{file}' and id is not null"
@@ -180,9 +180,9 @@ def _references(name: str, told: str) -> Iterator[tuple[str, str, str]]:
             parts = f"list_transform(string_split(\"{column}\", ','), lambda x: trim(x))"
             missing = f'not list_has_all((select list("sourcedId") from {file}), {parts})'
             broken = f"list_has_any((select list(id) from bad where file = '{file}'), {parts})"
-        yield missing + told, column, "reference.missing_target_record"
+        yield missing + condition, column, "reference.missing_target_record"
         if file != name:
-            yield broken + told, column, "reference.target_quarantined"
+            yield broken + condition, column, "reference.target_quarantined"
 
 
 def _relations(name: str) -> Iterator[tuple[str, str, str]]:

@@ -52,8 +52,8 @@ def _lines(results: Results) -> Iterator[str]:
                 f'<rect x="{_LEFT}" y="{y + 2}" width="{size:.0f}" height="{_BAR - 4}" '
                 f'fill="{color}"/>'
             )
-            told = f"{series.median_s:.2f} s"
-            yield f'<text x="{_LEFT + size + 5:.0f}" y="{y + 13}" {_TEXT}>{told}</text>'
+            words = f"{series.median_s:.2f} s"
+            yield f'<text x="{_LEFT + size + 5:.0f}" y="{y + 13}" {_TEXT}>{words}</text>'
             y += _BAR
         y += _GAP - 20
     yield "</svg>"

@@ -159,10 +159,10 @@ def _targets(results: Results, smaller: Results | None) -> Iterator[str]:
     bound = ", ".join(bounded_by(results))
     for target in targets(results, smaller):
         aim, found = target.to_text()
-        said = "met" if target.is_met() else f"**not met**: {bound}"
+        text = "met" if target.is_met() else f"**not met**: {bound}"
         if results.size not in target.sizes:
-            said = f"meant for {' and '.join(target.sizes)}"
-        yield f"| {target.what} | {aim} | {found} | {said} |"
+            text = f"meant for {' and '.join(target.sizes)}"
+        yield f"| {target.what} | {aim} | {found} | {text} |"
 
 
 def _time(seconds: float) -> str:

@@ -103,8 +103,8 @@ def _asked_ms(house: House, path: str) -> float:
 
 def _plan_s(house: House, file: Path) -> float:
     began = time.perf_counter()
-    told = house.there.live.oneroster("sites", "plan", str(file))
-    assert told["outcome"] == "no_changes", told
+    done = house.there.live.oneroster("sites", "plan", str(file))
+    assert done["outcome"] == "no_changes", done
     return time.perf_counter() - began
 
 

@@ -126,10 +126,10 @@ def parts(scale: Scale) -> dict[str, list[str]]:
     """Return place in the page → lines, for the parts that were measured."""
     found = {}
     if scale.waves:
-        told = scale.settings
+        used = scale.settings
         slots = (
-            f"{scale.machine['waves']}; size {told['size']}, {told['distinct']} different "
-            f"districts, two workers of {told['slots']} slots, parallelism {told['parallelism']}"
+            f"{scale.machine['waves']}; size {used['size']}, {used['distinct']} different "
+            f"districts, two workers of {used['slots']} slots, parallelism {used['parallelism']}"
         )
         found["waves"] = list(of_waves(scale.waves, slots))
     if scale.rests:
@@ -150,14 +150,14 @@ def _waves(chosen: argparse.Namespace, variables: Mapping[str, str]) -> Iterator
         _folder() as folder,
         house(Path(folder), chosen.size, chosen.distinct, variables) as there,
     ):
-        there.put_packages(count, 1)
+        there.copy_packages(count, 1)
         with step(f"{count:,} sites"):
             there.apply(count, None)
             there.wait_for_dags(count)
             there.switch_on(count)
         for name, day, is_same in _WAVES[: chosen.waves]:
             if is_same:
-                there.weigh_all_the_same()
+                there.reset_priorities()
             weights = "all the same" if is_same else "as shipped"
             with step(f"wave of {count:,} sites: {name}", done="done"):
                 wave = send(there, count, name=name, day=day, weights=weights, hours=chosen.hours)

@@ -72,7 +72,7 @@ class House:
         """Return the names of the first `count` sites."""
         return [f"site-{number:05}" for number in range(1, count + 1)]
 
-    def put_packages(self, count: int, day: int) -> None:
+    def copy_packages(self, count: int, day: int) -> None:
         """Copy the package of a day into each site's folder."""
         for number, name in enumerate(self.sites(count)):
             own = self.folder / name
@@ -95,8 +95,8 @@ class House:
     def apply(self, count: int, at: dt.datetime | None) -> float:
         """Create sites from a file, optionally due at a time; return the seconds."""
         began = time.perf_counter()
-        told = self.there.live.oneroster("sites", "apply", str(self.write_file(count, at)))
-        assert told["outcome"] in {"succeeded", "no_changes"}, told
+        applied = self.there.live.oneroster("sites", "apply", str(self.write_file(count, at)))
+        assert applied["outcome"] in {"succeeded", "no_changes"}, applied
         return time.perf_counter() - began
 
     def write_file(self, count: int, at: dt.datetime | None) -> Path:
@@ -125,7 +125,7 @@ class House:
         """Tell whether Airflow plans runs of all sites for a time."""
         return self.airflow(_DUE, at) == [(count,)]
 
-    def weigh_all_the_same(self) -> None:
+    def reset_priorities(self) -> None:
         """Reset the priority of uploads' tasks; the DAG processor parses the DAGs again."""
         home = self.there.services.home("dag-processor")
         policy = home / "airflow" / "config" / "airflow_local_settings.py"

@@ -145,8 +145,8 @@ class Wave:
     @property
     def outcomes(self) -> dict[str, int]:
         """Return outcome → number of runs, the most frequent first."""
-        told = Counter(run.outcome or run.state or "no run" for run in self.runs)
-        return dict(told.most_common())
+        done = Counter(run.outcome or run.state or "no run" for run in self.runs)
+        return dict(done.most_common())
 
 
 def not_once(runs: Iterable[SiteRun]) -> list[str]:

@@ -83,13 +83,13 @@ def send(house: House, count: int, *, name: str, day: int, weights: str, hours: 
         weights: Description of the uploads' priority.
         hours: Time limit in hours, after which only ended runs count.
     """
-    house.put_packages(count, day)
+    house.copy_packages(count, day)
     slot = _save(house, count)
     before = house.airflow_mib()
     _sleep_until(slot - dt.timedelta(seconds=_BEFORE_S))
     watch = Watch(house.services(), house.database)
     since = slot - dt.timedelta(minutes=1)
-    with watch.looking():
+    with watch.sample():
         amid = _wait(house, count, slot, upload_day=3 - day, hours=hours)
         upload = _ended(house, slot, amid) if amid else None
     tasks = house.airflow(_TASKS, since)
@@ -188,14 +188,14 @@ def _site_runs(
     found = []
     for site in house.sites(count):
         rows = made.get(dag_names.sync_dag_id(site), [])
-        told = outcomes.get(site, [])
-        one = SiteRun(site, len(rows), len(told), outcome=told[0] if told else None)
+        ended_as = outcomes.get(site, [])
+        one = SiteRun(site, len(rows), len(ended_as), outcome=ended_as[0] if ended_as else None)
         with contextlib.suppress(StopIteration):
             dag_id, run_id, _, state, begun, ended = next(row for row in rows if row[2] == slot)
             one = SiteRun(
                 site=site,
                 dag_runs=len(rows),
-                records=len(told),
+                records=len(ended_as),
                 state=state,
                 outcome=one.outcome,
                 begun_s=_maybe(slot, begun),

@@ -46,7 +46,7 @@ class DisagreementError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SyncResult:
     """The records of the site `default`, and the findings and changes of its newest run.
 
     Attributes:
@@ -56,7 +56,7 @@ class Said:
     lines: dict[str, list[bytes]]
 
     @classmethod
-    def of(cls, url: str) -> Said:
+    def of(cls, url: str) -> SyncResult:
         """Read the lines from a roster database."""
         with psycopg.connect(url) as connection:
             return cls({kind: sorted(_rows(connection, query)) for kind, query in _SAID.items()})
@@ -66,18 +66,20 @@ class Said:
         return len(self.lines[kind])
 
 
-def must_agree(ours: Said, theirs: Said, whose: str) -> None:
+def must_agree(ours: SyncResult, theirs: SyncResult, whose: str) -> None:
     """Raise a DisagreementError with the first different rows of each kind."""
-    told: list[str] = []
+    differences: list[str] = []
     for kind, lines in ours.lines.items():
         if lines == theirs.lines[kind]:
             continue
         left, right = set(lines), set(theirs.lines[kind])
-        told += [f"{kind}: ours has {len(lines):,} rows, {whose} {len(theirs.lines[kind]):,}"]
-        told += [f"  only ours: {line!r}" for line in sorted(left - right)[:_SHOWN]]
-        told += [f"  only {whose}: {line!r}" for line in sorted(right - left)[:_SHOWN]]
-    if told:
-        raise DisagreementError("\n".join(told))
+        differences += [
+            f"{kind}: ours has {len(lines):,} rows, {whose} {len(theirs.lines[kind]):,}"
+        ]
+        differences += [f"  only ours: {line!r}" for line in sorted(left - right)[:_SHOWN]]
+        differences += [f"  only {whose}: {line!r}" for line in sorted(right - left)[:_SHOWN]]
+    if differences:
+        raise DisagreementError("\n".join(differences))
 
 
 def _rows(connection: psycopg.Connection, query: str) -> Iterator[bytes]:

@@ -48,7 +48,7 @@ class Ground:
         """Return the URL of a database."""
         return postgres.url(self.home, database)
 
-    def make_anew(self, database: str) -> None:
+    def recreate(self, database: str) -> None:
         """Create an empty database, and drop an existing one."""
         name = sql.Identifier(database)
         with psycopg.connect(self.url("postgres"), autocommit=True) as server:
@@ -89,9 +89,9 @@ class Contestant:
         """Use this PostgreSQL and environment."""
         self.ground = ground
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Delete all data."""
-        self.ground.make_anew(self.database)
+        self.ground.recreate(self.database)
 
     def sync(self, package: Path) -> Timed:
         """Sync a package."""
@@ -103,9 +103,9 @@ class Ours(Contestant):
 
     name, database = "ours", "roster"
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Create the site, which also migrates the schema; this is not timed."""
-        super().start_anew()
+        super().reset()
         shutil.rmtree(self.ground.home / "storage", ignore_errors=True)
         self.ground.oneroster("init", "--admin", "admin@example.org")
 
@@ -119,9 +119,9 @@ class Limit(Contestant):
 
     name, database = "limit", "limit"
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Have the product make the schema and the site."""
-        super().start_anew()
+        super().reset()
         self.ground.oneroster("init", "--admin", "admin@example.org", database=self.database)
 
     def sync(self, package: Path) -> Timed:
@@ -135,9 +135,9 @@ class FreeLimit(Limit):
 
     name, database = "limit, free schema", "free_limit"
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Let the product create the tables, and drop everything that costs time."""
-        super().start_anew()
+        super().reset()
         with psycopg.connect(self.ground.url(self.database)) as connection:
             connection.execute(_FREE)
 
@@ -182,9 +182,9 @@ class Plain(Contestant):
 class Shipped(Contestant):
     """A peer that writes into the schema as the product ships it."""
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Have the product make the schema and the site."""
-        super().start_anew()
+        super().reset()
         self.ground.oneroster("init", "--admin", "admin@example.org", database=self.database)
 
 
@@ -218,9 +218,9 @@ class Dlt(Contestant):
 
     name, database = "dlt merge", "dlt"
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Delete dlt's state as well."""
-        super().start_anew()
+        super().reset()
         shutil.rmtree(self.ground.home / "dlt", ignore_errors=True)
 
     def sync(self, package: Path) -> Timed:
@@ -234,9 +234,9 @@ class Stages(Contestant):
 
     name, database = "stages", "stages"
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Create the site."""
-        super().start_anew()
+        super().reset()
         self.ground.oneroster("init", "--admin", "admin@example.org", database=self.database)
 
     def stages(self, package: Path) -> tuple[dict[str, Timed], str]:
@@ -250,9 +250,9 @@ class Stages(Contestant):
         for stage in STAGES:
             command = [sys.executable, "-X", "importtime", "-m", "benchmarks.sync.one_stage", stage]
             done[stage] = run([*command, run_id, package], environment, PROJECT)
-            told = json.loads(done[stage].output)
-            plan_hash = told["plan_hash"] or plan_hash
-            if told["great_expectations"] != (stage == "validate"):
+            summary = json.loads(done[stage].output)
+            plan_hash = summary["plan_hash"] or plan_hash
+            if summary["great_expectations"] != (stage == "validate"):
                 raise AssertionError(f"{stage}: only validate imports Great Expectations")
         return done, plan_hash
 

@@ -30,7 +30,7 @@ from benchmarks.report.results import Results, Series
 from benchmarks.report.tables import as_markdown, missed, syncs
 from benchmarks.scale.dag_file import MAKE_SITES
 from benchmarks.sync import through_airflow
-from benchmarks.sync.agreement import DisagreementError, Said, must_agree
+from benchmarks.sync.agreement import DisagreementError, SyncResult, must_agree
 from benchmarks.sync.contestants import (
     Dlt,
     FreeLimit,
@@ -110,7 +110,7 @@ def measure(size: str, rounds: int) -> Results:
         DisagreementError: Two contestants came to different results.
     """
     results = Results(size, machine())
-    _tell(f"the districts of size {size}")
+    _log(f"the districts of size {size}")
     today = dt.datetime.now(dt.UTC).date()
     folders = packages(size, _SEED, today.year - (today.month <= _JULY))
     if size == "L":
@@ -120,15 +120,15 @@ def measure(size: str, rounds: int) -> Results:
     ground = Ground(OUT / f"home-{size}")
     hashes: dict[int, set[str]] = {day: set() for day in DAYS}
     for number in range(rounds):
-        _tell(f"round {number + 1} of {rounds}")
+        _log(f"round {number + 1} of {rounds}")
         _sync_all(results, ground, folders, hashes, is_first=number == 0)
         _run_stages(results, ground, folders, hashes)
         _judge_all(results, ground, folders, is_first=number == 0)
         results.save(OUT / f"{size}.json")
-    _tell("reading the DAG file")
+    _log("reading the DAG file")
     _parse(results, ground)
     if size == "S":
-        _tell("through Airflow")
+        _log("through Airflow")
         days = {WHAT[day]: folder for day, folder in folders.items()}
         days[AGAIN] = folders[DAYS[-1]]
         took = through_airflow.measure(days, rounds=3)
@@ -152,24 +152,24 @@ def _sync_all(
     if results.size == "L" and not is_first:
         everybody = [one for one in everybody if one.name not in _ONCE_AT_L]
     for one in everybody:
-        one.start_anew()
+        one.reset()
     for day in DAYS:
         _time(results, ground, WHAT[day], "read + sha256", partial(_hash, ground, folders[day]))
         for one in everybody:
             timed = _time(results, ground, WHAT[day], one.name, partial(one.sync, folders[day]))
             if one is ours:
-                told = json.loads(timed.output)
-                hashes[day].add(told["plan_hash"])
-                results.facts[WHAT[day]] = _to_text(told)
-        said = Said.of(ground.url(ours.database))
-        must_agree(said, Said.of(ground.url(limit.database)), "the limit")
-        if day == DAYS[-1] and said.count("audit"):
+                summary = json.loads(timed.output)
+                hashes[day].add(summary["plan_hash"])
+                results.facts[WHAT[day]] = _to_text(summary)
+        answers = SyncResult.of(ground.url(ours.database))
+        must_agree(answers, SyncResult.of(ground.url(limit.database)), "the limit")
+        if day == DAYS[-1] and answers.count("audit"):
             raise DisagreementError("the same package made changes")
     what, folder = AGAIN, folders[DAYS[-1]]
     _time(results, ground, what, "read + sha256", partial(_hash, ground, folder))
     timed = _time(results, ground, what, ours.name, partial(ours.sync, folder))
     hashes[DAYS[-1]].add(json.loads(timed.output)["plan_hash"])
-    must_agree(Said.of(ground.url(ours.database)), said, "the run before")
+    must_agree(SyncResult.of(ground.url(ours.database)), answers, "the run before")
 
 
 def _run_stages(
@@ -177,7 +177,7 @@ def _run_stages(
 ) -> None:
     """Sync all days stage by stage; the plan must have the same hash as before."""
     staged = Stages(ground)
-    staged.start_anew()
+    staged.reset()
     for day in DAYS:
         ground.settle()
         done, plan_hash = staged.stages(folders[day])
@@ -194,15 +194,15 @@ def _judge_all(
     results: Results, ground: Ground, folders: dict[int, Path], *, is_first: bool
 ) -> None:
     """Let every validator check the package of day 2; ours and DuckDB must agree."""
-    said = {}
+    answers = {}
     for who, judge in validators(ground).items():
         if results.size == "L" and not is_first and who in _ONCE_AT_L:
             continue
         timed = _time(results, ground, "validation", who, partial(judge, folders[2]))
-        said[who] = timed.output
-    listed = json.loads(said["ours"])["list"]
+        answers[who] = timed.output
+    listed = json.loads(answers["ours"])["list"]
     ours = sorted((f["code"], f["file"], f["row"], f["column"]) for f in listed)
-    theirs = sorted(map(tuple, json.loads(said["DuckDB SQL"])))
+    theirs = sorted(map(tuple, json.loads(answers["DuckDB SQL"])))
     if ours != theirs:
         odd = sorted(set(ours) ^ set(theirs))[:5]
         raise DisagreementError(f"ours and DuckDB's checks name different rows: {odd}")
@@ -210,7 +210,7 @@ def _judge_all(
 
 def _parse(results: Results, ground: Ground) -> None:
     """Time the parsing of the DAG file with growing numbers of sites in a scratch database."""
-    ground.make_anew("sites")
+    ground.recreate("sites")
     url = ground.url("sites")
     ground.oneroster("init", "--admin", "admin@example.org", database="sites")
     extra = {
@@ -238,7 +238,7 @@ def _time(results: Results, ground: Ground, what: str, who: str, act: Callable[[
         f"{timed.seconds:8.2f} s {timed.cpu_s:8.2f} CPU s {timed.peak_mib:8.0f} MiB "
         f"{work.cpu_s:8.2f} CPU s and {work.wal_mib:6.0f} MiB of WAL by PostgreSQL"
     )
-    _tell(f"  {what:<12} {who:<22} {cost}")
+    _log(f"  {what:<12} {who:<22} {cost}")
     return timed
 
 
@@ -246,17 +246,17 @@ def _hash(ground: Ground, package: Path) -> Timed:
     return ground.python("limit.hash_only", package, of=sys.executable)
 
 
-def _to_text(told: dict[str, Any]) -> str:
+def _to_text(summary: dict[str, Any]) -> str:
     """Return the results of a run as one line."""
     parts = []
-    for kind, numbers in told["counts"].items():
+    for kind, numbers in summary["counts"].items():
         changed = ", ".join(f"{n:,} {word}" for word, n in numbers.items() if n)
         parts.append(f"{kind}: {changed or 'nothing'}")
-    found = told["findings"]
+    found = summary["findings"]
     return f"{'; '.join(parts)}; {found['errors']:,} errors, {found['warnings']:,} warnings"
 
 
-def _tell(words: str) -> None:
+def _log(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 

@@ -47,12 +47,12 @@ def run_stage(name: str, run_id: str, package: str | None) -> None:
             run = pipeline.apply(runs.find(run_id), now=now)
         else:
             run = pipeline.record(runs.find(run_id), now=now)
-    told = {
+    answer = {
         "plan_hash": run.plan_hash,
         "outcome": run.outcome,
         "great_expectations": "great_expectations" in sys.modules,
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(answer))
 
 
 if __name__ == "__main__":

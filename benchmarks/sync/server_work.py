@@ -38,14 +38,14 @@ def watched(url: str) -> Iterator[Work]:
     Parallel work is counted as well, so contestants run one after the other.
     """
     work = Work()
-    postmaster, before = _look(url)
+    postmaster, before = _read_state(url)
     cpu = _cpu_s(postmaster)
     yield work
     work.cpu_s = _cpu_s(postmaster) - cpu
-    work.wal_mib = (_look(url)[1] - before) / (1 << 20)
+    work.wal_mib = (_read_state(url)[1] - before) / (1 << 20)
 
 
-def _look(url: str) -> tuple[int, int]:
+def _read_state(url: str) -> tuple[int, int]:
     """Return the id of the server's first process, and the position of its log."""
     query = "select pg_backend_pid(), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
     with psycopg.connect(url, autocommit=True) as connection:

@@ -70,15 +70,15 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         watch.stop()
-        told = []
+        lines = []
         for stream in (out, err):
             stream.seek(0)
-            told.append(stream.read().decode("utf-8", "replace"))
+            lines.append(stream.read().decode("utf-8", "replace"))
     if process.returncode != 0:
         words = " ".join(map(str, command))
-        raise FailedError(f"{words}\nended with {process.returncode}:\n{told[1][-4000:]}")
+        raise FailedError(f"{words}\nended with {process.returncode}:\n{lines[1][-4000:]}")
     cpu_s = used.ru_utime + used.ru_stime
-    return Timed(seconds, cpu_s, watch.peak_mib, told[0], told[1])
+    return Timed(seconds, cpu_s, watch.peak_mib, lines[0], lines[1])
 
 
 class _Watch(threading.Thread):

@@ -47,10 +47,10 @@ class Watch:
         self._done = threading.Event()
 
     @contextlib.contextmanager
-    def looking(self) -> Iterator[None]:
+    def sample(self) -> Iterator[None]:
         """Sample during the block."""
         before = cpu_s(self._services)
-        thread = threading.Thread(target=self._look)
+        thread = threading.Thread(target=self._take_sample)
         thread.start()
         try:
             yield
@@ -62,7 +62,7 @@ class Watch:
             name: Used(after[name] - before[name], self._peaks[name]) for name in self._services
         }
 
-    def _look(self) -> None:
+    def _take_sample(self) -> None:
         with psycopg.connect(self._database, autocommit=True) as connection:
             while True:
                 row = connection.execute(_CLIENTS).fetchone()

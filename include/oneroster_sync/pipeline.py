@@ -46,6 +46,7 @@ __all__ = [
     "apply",
     "begin",
     "diff",
+    "discard_preview",
     "extract",
     "make_removals_request",
     "note_failure",
@@ -53,7 +54,6 @@ __all__ = [
     "record",
     "recorded",
     "review",
-    "set_aside",
     "skip",
     "supersede_older",
     "sync",
@@ -169,7 +169,7 @@ def apply(run: Run, *, now: dt.datetime) -> Run:
 def _apply(run: Run, now: dt.datetime) -> Run:
     approved = run.outcome is Outcome.HELD and run.decision == "approved"
     if run.is_preview or (run.outcome is not None and not approved):
-        return set_aside(run) if run.is_preview else run
+        return discard_preview(run) if run.is_preview else run
     if approved and run.decided_hash != run.plan_hash:
         return _supersede(run, "the approved plan is no longer the run's plan", now)
     if not approved and (run.plan_hash is None or run.reviewed_hash != run.plan_hash):
@@ -342,7 +342,7 @@ def preview(request: Request, *, clock: Clock) -> Run:
             run = validate(run)
             run = diff(run)
             run = review(run, now=clock())
-            set_aside(run)
+            discard_preview(run)
         return run
 
 
@@ -362,7 +362,7 @@ def skip(run: Run, reason: str) -> None:
     note(run, outcome=Outcome.SKIPPED, reasons=[reason])
 
 
-def set_aside(run: Run) -> Run:
+def discard_preview(run: Run) -> Run:
     """End a preview as discarded, keeping the reasons that would hold its plan."""
     if run.outcome in {None, Outcome.HELD}:
         reasons = ["a preview: nothing was to be applied", *run.holds]

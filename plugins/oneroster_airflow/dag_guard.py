@@ -175,14 +175,14 @@ class Doors:
     async def _unknown(self, asked: _Asked) -> None:
         """Refuse a writing route that is not in the table, if the guard covers it."""
         named = f"{asked.scope['method']} {asked.path}"
-        told = (
+        detail = (
             f"{named} is not a route that OneRoster's guard knows, so it is refused. With "
             "ONEROSTER_GUARD=oneroster the guard checks only requests that reach a DAG of "
             "OneRoster."
         )
         if self._guards_all:
             await self._log_in(asked)
-            raise Problem(403, told, code="route.unknown")
+            raise Problem(403, detail, code="route.unknown")
         query = parse_qsl(asked.scope["query_string"].decode("latin-1"))
         if not airflow_routes.is_under(asked.path, airflow_routes.OF_AIRFLOW):
             return
@@ -190,7 +190,7 @@ class Doors:
         await self._log_in(asked, must=names_ours)
         await _read_body(asked, _MOST_OF_MANY, must=False)
         if names_ours or airflow_routes.names_ours(_value(asked.body)):
-            raise Problem(403, told, code="route.unknown")
+            raise Problem(403, detail, code="route.unknown")
         where = (asked.scope["method"], asked.path)
         if where not in _NOTED and len(_NOTED) < _MOST:
             _NOTED.add(where)
@@ -375,8 +375,8 @@ def _note(asked: _Asked) -> None:
             for site, event, details in asked.notes:
                 preferences_store.note_event(connection, site, by, event, details, now=now)
     except (DatabaseError, exc.SQLAlchemyError) as error:
-        told = "This was done in Airflow and could not be written into the audit."
-        log.warning(told, by=by, notes=asked.notes, error=type(error).__name__)
+        detail = "This was done in Airflow and could not be written into the audit."
+        log.warning(detail, by=by, notes=asked.notes, error=type(error).__name__)
 
 
 async def _answer(asked: _Asked, place: dict[str, str]) -> None:
@@ -394,8 +394,8 @@ def _record(place: dict[str, str], verdict: held_decision.Verdict) -> None:
     dag_id, dag_run_id = place["dag_id"], place["dag_run_id"]
     run = runs.find(dag_names.run_id_of(dag_id, dag_run_id))
     if run.outcome == "held" and not airflow_db.waits(dag_id, dag_run_id):
-        told = "This DAG run does not wait for an answer any more; decide on the run's own page."
-        raise Problem(409, told, code="run.decided")
+        detail = "This DAG run does not wait for an answer any more; decide on the run's own page."
+        raise Problem(409, detail, code="run.decided")
     held_decision.record(run, verdict)
 
 

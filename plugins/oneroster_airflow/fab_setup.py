@@ -112,8 +112,8 @@ def main() -> None:
     if who is None:
         sys.stdout.write(f"The role {ROLE} is there; {', '.join(GRANTED)} may see plugins.\n")
         return
-    told = "made" if made else "there already; its password stays as it is"
-    sys.stdout.write(f"The login {who.username} is {told}.\n")
+    state = "made" if made else "there already; its password stays as it is"
+    sys.stdout.write(f"The login {who.username} is {state}.\n")
 
 
 if __name__ == "__main__":

@@ -73,9 +73,9 @@ def _write_note(dag_run: Any) -> None:
         return
     from oneroster_sync.runs.summary import find_outcome
 
-    told = find_outcome(dag_names.run_id_of(dag_run.dag_id, dag_run.run_id))
-    if told is not None:
-        dag_run.note = f"{NOTE}{told}"[:_LONGEST]
+    outcome = find_outcome(dag_names.run_id_of(dag_run.dag_id, dag_run.run_id))
+    if outcome is not None:
+        dag_run.note = f"{NOTE}{outcome}"[:_LONGEST]
 
 
 def _notify_of_file(filename: str) -> None:

@@ -112,14 +112,14 @@ class LoginDelay:
         name = _name_in(body, Headers(scope=scope).get("content-type", ""))
         if name is None and is_under(path, [_TOKENS]):
             self._guesses.note("", address, is_right=False)
-            told = "A login is a JSON object with username and password."
-            await Problem(422, told).answer()(scope, receive, send)
+            detail = "A login is a JSON object with username and password."
+            await Problem(422, detail).answer()(scope, receive, send)
             return
         key = (name or "", address)
         if self._waiting.get(key, 0) >= _QUEUE:
-            told = "Many logins of this name wait already; try again in a moment."
+            detail = "Many logins of this name wait already; try again in a moment."
             headers = {"Retry-After": str(int(LONGEST))}
-            await Problem(429, told, headers=headers).answer()(scope, receive, send)
+            await Problem(429, detail, headers=headers).answer()(scope, receive, send)
             return
         self._waiting[key] = self._waiting.get(key, 0) + 1
         try:

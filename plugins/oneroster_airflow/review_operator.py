@@ -46,7 +46,7 @@ class ReviewDecision(HITLOperator, SkipMixin):
 
     def execute(self, context: Any) -> None:
         """Ask for a decision, unless one is recorded already."""
-        self._go_on_or_wait(context)
+        self._resume_or_wait(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
         """Read the record again, after an answer or after the time between two checks."""
@@ -56,15 +56,15 @@ class ReviewDecision(HITLOperator, SkipMixin):
                 "An answer came that was not recorded with the run, so it does not count. Answers "
                 "count where the OneRoster plugin is loaded into Airflow's API server."
             )
-        self._go_on_or_wait(context)
+        self._resume_or_wait(context)
 
-    def _go_on_or_wait(self, context: Any) -> None:
+    def _resume_or_wait(self, context: Any) -> None:
         run = _run(context)
         if _waits(run):
             self._ask(run, context)
             run = _run(context)  # again: a decision before the question was stored sends no answer
         if _waits(run):
-            pause = until_next_look(run, dt.datetime.now(dt.UTC))
+            pause = until_next_check(run, dt.datetime.now(dt.UTC))
             raise TaskAwaitingInput(method_name="execute_complete", timeout=pause)
         self._end(run, context)
 
@@ -90,7 +90,7 @@ class ReviewDecision(HITLOperator, SkipMixin):
         self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
 
 
-def until_next_look(run: Run, now: dt.datetime) -> dt.timedelta:
+def until_next_check(run: Run, now: dt.datetime) -> dt.timedelta:
     """Return the time until the next check of the record, which grows with the time waited.
 
     It is a quarter of the time waited so far, and never goes beyond the plan's expiry.

@@ -46,8 +46,8 @@ async def without_parameters(scope: Scope, path: str, send: Send) -> Send:
         return send
     # Filtering or sorting by parameters would reveal them.
     if any("conf" in name or value.endswith("conf") for name, value in _query(request)):
-        told = "The parameters of these runs are shown to operators and administrators."
-        raise Problem(403, told, code=f"permission.{May.DETAILS}")
+        detail = "The parameters of these runs are shown to operators and administrators."
+        raise Problem(403, detail, code=f"permission.{May.DETAILS}")
     return _Blanks(user, send)
 
 

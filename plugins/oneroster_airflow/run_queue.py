@@ -24,7 +24,7 @@ _NOT_ENDED = [
     *("null", "scheduled", "queued", "running", "restarting"),
     *("up_for_retry", "up_for_reschedule", "deferred"),
 ]
-_BEGINS_ANEW = {Outcome.FAILED, Outcome.REJECTED, Outcome.SKIPPED}
+_MAY_BEGIN_AGAIN = {Outcome.FAILED, Outcome.REJECTED, Outcome.SKIPPED}
 
 
 def is_over(run: Run, ti: Any) -> bool:
@@ -49,7 +49,7 @@ class Ahead:
     first: str
     count: int
 
-    def until_next_look(self, waited: dt.timedelta) -> dt.timedelta:
+    def until_next_check(self, waited: dt.timedelta) -> dt.timedelta:
         """Return the time until the next check; each check is a process of a task.
 
         A run's turn can't come before the runs ahead of it, and after a long wait a quarter more
@@ -78,7 +78,7 @@ def ahead_of(run_id: str, site: str, context: Any) -> Ahead | None:
         except UnknownRunError:
             pass
         else:
-            if run.applied_at is not None or run.outcome not in _BEGINS_ANEW:
+            if run.applied_at is not None or run.outcome not in _MAY_BEGIN_AGAIN:
                 return None
         others = runs.list_unfinished(connection, site, run_id)
     at_work = [

@@ -77,11 +77,11 @@ class WebServer:
         if self._is_allowed(host) or is_under(path, _ANY_NAME):
             await self._app(scope, receive, marked)
             return
-        told = (
+        detail = (
             "This server does not accept that host name. Use localhost, or add the name to "
             "ONEROSTER_ALLOWED_HOSTS and restart it."
         )
-        await Problem(421, told, code="web.host").answer()(scope, receive, marked)
+        await Problem(421, detail, code="web.host").answer()(scope, receive, marked)
 
     def _is_allowed(self, host: str) -> bool:
         if self._hosts is None or host in self._hosts or host in {"localhost", self._own}:

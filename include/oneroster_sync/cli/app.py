@@ -131,7 +131,7 @@ def end_by(summary: dict[str, Any], removals: Run | None = None, *, as_json: boo
         summary["removals"] = removals.summary()
         words += f"\nIts removals:\n{to_text(summary['removals'])}"
         outcome = summary["removals"]["outcome"]
-    say(summary, words, as_json=as_json)
+    print_answer(summary, words, as_json=as_json)
     sys.exit(EXIT_CODES.get(outcome, 0))
 
 
@@ -150,7 +150,7 @@ def to_text(summary: dict[str, Any]) -> str:
     return "\n  ".join(parts)
 
 
-def say(value: dict[str, Any], words: str, *, as_json: bool) -> None:
+def print_answer(value: dict[str, Any], words: str, *, as_json: bool) -> None:
     """Print an answer: `value` as JSON for a program, or `words` for a person."""
     click.echo(json.dumps(value, default=str) if as_json else _seen(words))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneroster_sync.cli.app import explained, main, now, of_site, person, say
+from oneroster_sync.cli.app import explained, main, now, of_site, person, print_answer
 
 if TYPE_CHECKING:
     from oneroster_sync import StaleCause
@@ -30,7 +30,9 @@ def list_(site: str, as_json: bool) -> None:
     words = (
         "\n".join(lines) or f"No row with errors has protected a record of site {site} for long."
     )
-    say({"site": site, "causes": [_cause_as_dict(c) for c in found]}, words, as_json=as_json)
+    print_answer(
+        {"site": site, "causes": [_cause_as_dict(c) for c in found]}, words, as_json=as_json
+    )
 
 
 @protections.command()
@@ -44,7 +46,7 @@ def show(site: str, cause: str, as_json: bool) -> None:
         goes = preview_release(site, cause)
     lines = [f"{kind}: {', '.join(ids) or 'nothing'}" for kind, ids in goes.items()]
     lines.append(f"Release it with: oneroster protections release {cause} --site {site}")
-    say({"site": site, "cause": cause, "goes": goes}, "\n".join(lines), as_json=as_json)
+    print_answer({"site": site, "cause": cause, "goes": goes}, "\n".join(lines), as_json=as_json)
 
 
 @protections.command()
@@ -58,7 +60,7 @@ def release(site: str, cause: str, reason: str, as_json: bool) -> None:
     with explained():
         done = release_protection(site, cause, by=person(), clock=now, reason=reason)
     words = f"{done.to_text()}. Released: the next plan treats them as absent, and is reviewed."
-    say({"site": site, **_cause_as_dict(done)}, words, as_json=as_json)
+    print_answer({"site": site, **_cause_as_dict(done)}, words, as_json=as_json)
 
 
 def _cause_as_dict(found: StaleCause) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def migrate(site: str, as_json: bool) -> None:
     with explained():
         database.upgrade()
     words = f"The tables of the roster database are at version {database.HEAD}."
-    say({"version": database.HEAD}, words, as_json=as_json)
+    print_answer({"version": database.HEAD}, words, as_json=as_json)
 
 
 @main.command()
@@ -96,7 +98,7 @@ def check(site: str, as_json: bool) -> None:
     with explained():
         warnings = installation.find_warnings(site if given else None)
     words = "\n".join(f"Warning: {warning}" for warning in warnings) or "No warnings."
-    say({"warnings": warnings}, words, as_json=as_json)
+    print_answer({"warnings": warnings}, words, as_json=as_json)
 
 
 @main.command()
@@ -107,7 +109,7 @@ def tidy(site: str, as_json: bool) -> None:
 
     with explained():
         swept = retention.delete_expired(site, now=now())
-    say({"site": site, **asdict(swept)}, f"Removed: {swept.to_text()}.", as_json=as_json)
+    print_answer({"site": site, **asdict(swept)}, f"Removed: {swept.to_text()}.", as_json=as_json)
 
 
 @main.command()
@@ -122,4 +124,6 @@ def erase(site: str, term: str, reason: str, as_json: bool) -> None:
         erased = erasure.erase(site, term, by=person(), now=now(), reason=reason)
     runs = len(erased.runs)
     words = f"The account is {erased.alias} now; {runs:,} runs' files that named it are deleted."
-    say({"site": site, "alias": erased.alias, "runs": list(erased.runs)}, words, as_json=as_json)
+    print_answer(
+        {"site": site, "alias": erased.alias, "runs": list(erased.runs)}, words, as_json=as_json
+    )

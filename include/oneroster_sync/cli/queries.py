@@ -17,7 +17,7 @@ from oneroster_sync.cli.app import (
     now,
     of_site,
     person,
-    say,
+    print_answer,
     to_text,
 )
 
@@ -35,7 +35,7 @@ def history(site: str, limit: int, as_json: bool) -> None:
     with explained(), database.engine().connect() as connection:
         found = [run.summary() for run in runs.list_newest(connection, site, limit)]
     words = "\n".join(to_text(run) for run in found) or f"Site {site} has no runs yet."
-    say({"site": site, "runs": found}, words, as_json=as_json)
+    print_answer({"site": site, "runs": found}, words, as_json=as_json)
 
 
 @main.command()
@@ -60,7 +60,7 @@ def decisions(site: str, month: str | None, csv: bool, as_json: bool) -> None:
         for row in rows
     )
     words = "\n".join(lines) or f"No plan of site {site} was decided in {month}."
-    say({"site": site, "month": month, "decisions": rows}, words, as_json=as_json)
+    print_answer({"site": site, "month": month, "decisions": rows}, words, as_json=as_json)
 
 
 @main.command()
@@ -76,7 +76,7 @@ def explain(site: str, term: str, as_json: bool) -> None:
         records = asking.explain(connection, site, term)
     lines = (line for record in records for line in lines_of_record(record))
     words = "\n".join(lines) or f"Site {site} has no user or course {term}."
-    say({"site": site, "records": records}, words, as_json=as_json)
+    print_answer({"site": site, "records": records}, words, as_json=as_json)
     sys.exit(0 if records else FAILED)
 
 
@@ -92,7 +92,7 @@ def changes(site: str, after: str, limit: int, as_json: bool) -> None:
         page = list_changes(site, after=after, limit=limit)
     document = {**asdict(page), "changes": [asdict(change) for change in page.changes]}
     words = "\n".join([*map(_format_change, page.changes), f"next: {page.next}"])
-    say(document, words, as_json=as_json)
+    print_answer(document, words, as_json=as_json)
 
 
 def _format_change(change: RosterChange) -> str:
@@ -126,7 +126,7 @@ def adoption(site: str, run: str, csv: bool, as_json: bool) -> None:
         click.echo("".join(report.as_csv(accounts)), nl=False)
         return
     words = "\n".join(map(report.to_text, accounts)) or "No hand-made account is left to match."
-    say({"run_id": run, "accounts": accounts}, words, as_json=as_json)
+    print_answer({"run_id": run, "accounts": accounts}, words, as_json=as_json)
 
 
 @main.command("preferences")
@@ -156,7 +156,7 @@ def preferences_(site: str, settings: tuple[str, ...], as_json: bool) -> None:
                 chosen = store.load(connection, site)
     dumped = chosen.model_dump(mode="json")
     words = "\n".join(f"{name} = {json.dumps(value)}" for name, value in dumped.items())
-    say(dumped, words, as_json=as_json)
+    print_answer(dumped, words, as_json=as_json)
 
 
 @main.command("database-url")
@@ -169,7 +169,7 @@ def database_url(site: str, as_json: bool) -> None:
     with explained():
         database.engine()
         found = database.url()
-    say({"url": found}, found, as_json=as_json)
+    print_answer({"url": found}, found, as_json=as_json)
 
 
 def _setting(given: str) -> tuple[str, Any]:

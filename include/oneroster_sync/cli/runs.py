@@ -22,7 +22,7 @@ from oneroster_sync.cli.app import (
     now,
     of_site,
     person,
-    say,
+    print_answer,
     to_text,
 )
 from oneroster_sync.sites.choices import DateOrder, Delimiter, Encoding, Profile, Scope
@@ -65,7 +65,7 @@ def init(site: str, admin: str, as_json: bool) -> None:
     words = (
         f"Site {site} is ready." if made else f"Site {site} exists already; nothing was changed."
     )
-    say({"site": site, "made": made}, words, as_json=as_json)
+    print_answer({"site": site, "made": made}, words, as_json=as_json)
 
 
 @main.command()
@@ -121,7 +121,7 @@ def plan(
         summary["changes"] = {
             kind: table.to_pylist() for kind, table in frozen.tables().items() if "." not in kind
         }
-    say(summary, to_text(summary), as_json=as_json)
+    print_answer(summary, to_text(summary), as_json=as_json)
     sys.exit(EXIT_CODES.get(summary["outcome"], 0))
 
 
@@ -162,9 +162,9 @@ def validate(
         "findings": {"errors": errors, "warnings": len(rows) - errors},
         "list": rows,
     }
-    told = f"{errors} errors, {len(rows) - errors} warnings"
-    words = f"{_format_version(checked.named_version())}: {told}, {summary['outcome']}."
-    say(summary, words, as_json=as_json)
+    numbers = f"{errors} errors, {len(rows) - errors} warnings"
+    words = f"{_format_version(checked.named_version())}: {numbers}, {summary['outcome']}."
+    print_answer(summary, words, as_json=as_json)
     sys.exit(REJECTED if checked.rejected else 0)
 
 
@@ -215,7 +215,7 @@ def compare(
     with explained():
         compared = compare_packages(Path(a), Path(b), Profile(profile), dialects)
     summary = compared.as_dict(listed=listed)
-    say(summary, _format_comparison(summary), as_json=as_json)
+    print_answer(summary, _format_comparison(summary), as_json=as_json)
     if compared.is_rejected:
         sys.exit(REJECTED)
     sys.exit(DIFFERENT if exit_code and not compared.is_same else 0)
@@ -240,7 +240,7 @@ def compare_runs_(site: str, run: str, earlier: str | None, as_json: bool) -> No
         check_site_of(earlier)
     with explained(), database.engine().connect() as connection:
         compared = compare_runs(connection, find(run), earlier)
-    say(compared.as_dict(), "\n".join(compared.to_lines()), as_json=as_json)
+    print_answer(compared.as_dict(), "\n".join(compared.to_lines()), as_json=as_json)
 
 
 @main.command()

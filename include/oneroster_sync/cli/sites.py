@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneroster_sync.cli.app import REJECTED, a_site, explained, main, now, person, say
+from oneroster_sync.cli.app import REJECTED, a_site, explained, main, now, person, print_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def list_(as_json: bool) -> None:
     words = "\n".join(map(_in_one_line, found)) or (
         "There is no site yet; create one with: oneroster sites create SITE --admin EMAIL"
     )
-    say({"sites": found}, words, as_json=as_json)
+    print_answer({"sites": found}, words, as_json=as_json)
 
 
 @sites.command()
@@ -74,7 +74,7 @@ def create(site: str, admin: str, as_json: bool) -> None:
 
     with explained():
         site_lifecycle.create(site, admin, by=person(), now=now())
-    say({"site": site}, f"Site {site} is ready; its sync is off.", as_json=as_json)
+    print_answer({"site": site}, f"Site {site} is ready; its sync is off.", as_json=as_json)
 
 
 @sites.command()
@@ -95,7 +95,9 @@ def copy(source: str, site: str, admin: str, as_json: bool) -> None:
     words = f"Site {site} has the preferences of {source}; its sync is off."
     if reads:
         words += f"\nBoth sites read the same source now: give {site} its own first."
-    say({"site": site, "copied_from": source, "same_source": bool(reads)}, words, as_json=as_json)
+    print_answer(
+        {"site": site, "copied_from": source, "same_source": bool(reads)}, words, as_json=as_json
+    )
 
 
 @sites.command()
@@ -109,7 +111,7 @@ def rename(site: str, title: str | None, as_json: bool) -> None:
     with explained():
         kept = site_lifecycle.rename(site, title, by=person(), now=now())
     words = f"Site {site} is shown as {kept}." if kept else f"Site {site} is shown by its id."
-    say({"site": site, "title": kept}, words, as_json=as_json)
+    print_answer({"site": site, "title": kept}, words, as_json=as_json)
 
 
 @sites.command("stop")
@@ -123,7 +125,7 @@ def stop(reason: str, as_json: bool) -> None:
     with explained(), database.engine().begin() as connection:
         found = maintenance.begin(connection, reason, by=person(), now=now())
     words = f"{found.to_text().capitalize()}. Resume them with: oneroster sites resume"
-    say({"maintenance": asdict(found)}, words, as_json=as_json)
+    print_answer({"maintenance": asdict(found)}, words, as_json=as_json)
 
 
 @sites.command("resume")
@@ -136,7 +138,9 @@ def resume(as_json: bool) -> None:
     with explained(), database.engine().begin() as connection:
         found = maintenance.end(connection, by=person(), now=now())
     words = "The syncs of all sites are resumed." if found else "No syncs were stopped."
-    say({"maintenance": None, "ended": asdict(found) if found else None}, words, as_json=as_json)
+    print_answer(
+        {"maintenance": None, "ended": asdict(found) if found else None}, words, as_json=as_json
+    )
 
 
 @sites.command()
@@ -151,7 +155,7 @@ def archive(site: str, as_json: bool) -> None:
     words = f"Site {site} is archived; restore it with: oneroster sites restore {site}"
     if done.ended:
         words += f"\nDiscarded, because they had not ended: {', '.join(done.ended)}"
-    say(asdict(done), words, as_json=as_json)
+    print_answer(asdict(done), words, as_json=as_json)
 
 
 @sites.command()
@@ -163,7 +167,7 @@ def restore(site: str, as_json: bool) -> None:
 
     with explained():
         site_lifecycle.restore(site, by=person(), now=now())
-    say({"site": site}, f"Site {site} is restored; its sync is off.", as_json=as_json)
+    print_answer({"site": site}, f"Site {site} is restored; its sync is off.", as_json=as_json)
 
 
 @sites.command()
@@ -190,7 +194,7 @@ def withdraw(site: str, value: str, as_json: bool) -> None:
             f"{value} was not allowed to the site {site} by name; see: oneroster check"
         )
     words = f"The site {site} may no longer use {value}, unless the deployment allows it."
-    say({"site": site, **details}, words, as_json=as_json)
+    print_answer({"site": site, **details}, words, as_json=as_json)
 
 
 @sites.command("plan")
@@ -214,7 +218,9 @@ def plan_(file: Path, archive_missing: bool, as_json: bool) -> None:
         more = " --archive-missing" if archive_missing else ""
         apply = f"oneroster sites apply {file}{more} --plan {made.hash()}"
         words += f"\nApply exactly this with: {apply}"
-    say(_as_dict(made, "planned" if made.changes else "no_changes"), words, as_json=as_json)
+    print_answer(
+        _as_dict(made, "planned" if made.changes else "no_changes"), words, as_json=as_json
+    )
 
 
 @sites.command("apply")
@@ -240,7 +246,9 @@ def apply_(file: Path, archive_missing: bool, plan_hash: str | None, as_json: bo
         except WrongFileError as error:
             _reject(file, error.wrong, as_json=as_json)
     words = _format_planned(done) + ("\nDone." if done.changes else "")
-    say(_as_dict(done, "succeeded" if done.changes else "no_changes"), words, as_json=as_json)
+    print_answer(
+        _as_dict(done, "succeeded" if done.changes else "no_changes"), words, as_json=as_json
+    )
 
 
 @sites.command()
@@ -255,7 +263,7 @@ def export(names: tuple[str, ...], as_json: bool) -> None:
         a_site(click.get_current_context(), click.Argument(["site"]), name)
     with explained(), database.engine().connect() as connection:
         text = write(connection, names)
-    say({"file": text}, text.rstrip("\n"), as_json=as_json)
+    print_answer({"file": text}, text.rstrip("\n"), as_json=as_json)
 
 
 def _content(file: Path) -> bytes:
@@ -268,12 +276,12 @@ def _content(file: Path) -> bytes:
 def _reject(file: Path, wrong: tuple[Wrong, ...], *, as_json: bool) -> None:
     """Print the errors of a file with their positions, and exit with 4."""
     document = {"file": str(file), "outcome": "rejected", "errors": [asdict(it) for it in wrong]}
-    lines = [f"{file}:{it.line}:{it.column}: {_told(it)}" for it in wrong]
-    say(document, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)
+    lines = [f"{file}:{it.line}:{it.column}: {_format_wrong(it)}" for it in wrong]
+    print_answer(document, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)
     sys.exit(REJECTED)
 
 
-def _told(wrong: Wrong) -> str:
+def _format_wrong(wrong: Wrong) -> str:
     where = f"{wrong.where}: " if wrong.where else ""
     return f"{where}{wrong.message}; expected {wrong.expected}"
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from oneroster_sync import settings
 from oneroster_sync.database import audit
-from oneroster_sync.database.plain import CONNECT_TIMEOUT_S, briefly
+from oneroster_sync.database.plain import CONNECT_TIMEOUT_S, connect_briefly
 from oneroster_sync.errors import RetriableError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = [
     "HEAD",
     "MIGRATIONS",
     "DatabaseError",
-    "briefly",
+    "connect_briefly",
     "engine",
     "migrate",
     "upgrade",
@@ -119,7 +119,7 @@ def _connect_to(given: str, variable: str) -> Engine:
     made = sa.create_engine(
         _with_driver(given), pool_pre_ping=True, pool_size=2, hide_parameters=True
     )
-    sa.event.listen(made, "connect", _notice_when_we_die)
+    sa.event.listen(made, "connect", _set_keepalives)
     try:
         with made.connect() as connection:
             number = int(connection.scalar(sa.text("show server_version_num")) or 0)
@@ -141,7 +141,7 @@ _NOTICE = """
 """
 
 
-def _notice_when_we_die(connection: Any, _record: object) -> None:
+def _set_keepalives(connection: Any, _record: object) -> None:
     """Make the server detect soon that this process or its machine has died.
 
     Until it does, the server holds the locks of the dead worker, the site's turn among them: for

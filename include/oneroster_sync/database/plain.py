@@ -14,7 +14,7 @@ _VERSIONS = Path(__file__).with_name("migrations") / "versions"
 CONNECT_TIMEOUT_S = 3
 
 
-def briefly() -> psycopg.Connection[tuple[Any, ...]]:
+def connect_briefly() -> psycopg.Connection[tuple[Any, ...]]:
     """Return a short-lived connection to the roster database; use it in a `with` statement.
 
     The call never starts or migrates a database, gives up after `CONNECT_TIMEOUT_S` seconds, and

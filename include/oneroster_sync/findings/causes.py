@@ -67,7 +67,7 @@ def causes_of(findings: pa.Table) -> Causes:
         return Causes(SCHEMA.empty_table(), pa.array([], pa.int64()))
     findings = findings.combine_chunks()
     named = _named_targets(findings)
-    alike = _alike(findings, named)
+    alike = _group_findings(findings, named)
     origin = origins(findings, alike)
     of_finding = numbered(pa.array(alike), pa.array(origin))
     causes = _described(findings, named, of_finding)
@@ -92,7 +92,7 @@ def _named_targets(findings: pa.Table) -> pa.Array:
     affect one row count only if there are at most `NAMED` records in all.
     """
     pointing = findings.filter(
-        pc.and_(pc.is_valid(findings["target"]), pc.not_equal(findings["code"], HANGS))
+        pc.and_(pc.is_valid(findings["target"]), pc.not_equal(findings["code"], QUARANTINED_TARGET))
     )
     listed = pointing.group_by([*_SAME_KIND, "target"]).aggregate([("rows", "sum")])
     order = [(name, "ascending") for name in _SAME_KIND]
@@ -107,7 +107,7 @@ def _named_targets(findings: pa.Table) -> pa.Array:
     return pc.if_else(is_chosen, findings["target"].combine_chunks(), None)
 
 
-def _alike(findings: pa.Table, named: pa.Array) -> Numbers:
+def _group_findings(findings: pa.Table, named: pa.Array) -> Numbers:
     """Return for each finding the number of its group: findings that one fix resolves."""
     of_record = keyed(findings["target_file"], named)
     of_column = keyed(findings["file"], findings["column"], findings["expected"])
@@ -190,7 +190,7 @@ Numbers: TypeAlias = NDArray[np.int64]
 Flags: TypeAlias = NDArray[np.bool_]
 Column: TypeAlias = pa.Array | pa.ChunkedArray
 
-HANGS = "reference.target_quarantined"
+QUARANTINED_TARGET = "reference.target_quarantined"
 _MISSING = "reference.missing_target_record"
 _UNCLEAR = "semantic.unclear_identity"
 _NOTHING = -1
@@ -234,7 +234,7 @@ class _Found:
         self.alike = alike
         self.size = np.bincount(alike, weights=findings["rows"].to_numpy())
         self.error = self.has("severity", "error")
-        self.hangs = self.has("code", HANGS)
+        self.hangs = self.has("code", QUARANTINED_TARGET)
         self.nameless = _flags(pc.is_null(findings["sourced_id"]))
 
     def has(self, column: str, value: object) -> Flags:

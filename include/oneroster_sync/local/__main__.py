@@ -12,7 +12,7 @@ from oneroster_sync import settings
 from oneroster_sync.database.embedded import LocalError, postgres
 from oneroster_sync.local import airflow, runner
 from oneroster_sync.local.airflow_api import Api
-from oneroster_sync.local.console import step, tell
+from oneroster_sync.local.console import print_line, step
 from oneroster_sync.local.demo import demonstrate, make_site
 from oneroster_sync.local.environment import USERS, environment, logs, passwords_file
 
@@ -40,17 +40,19 @@ def up(port: int) -> None:
     home = settings.home()
     running = airflow.up(home, port, prepare=make_site)
     if running.was_running:
-        tell("Airflow is running already.")
+        print_line("Airflow is running already.")
         if running.port != port:
-            tell(f"It has port {running.port}; to change that: make down, PORT={port} make up")
+            print_line(
+                f"It has port {running.port}; to change that: make down, PORT={port} make up"
+            )
     click.echo(running.url)
     if running.new_passwords:
-        tell("Passwords, shown only once:")
+        print_line("Passwords, shown only once:")
         for user, password in running.new_passwords.items():
-            tell(f"  {user:<7} {password}")
-    tell(f"Log in as {', '.join(USERS)}; passwords: {passwords_file(running.environment)}")
-    tell(f"Logs: {logs(home)}")
-    tell("Stop it with: make down")
+            print_line(f"  {user:<7} {password}")
+    print_line(f"Log in as {', '.join(USERS)}; passwords: {passwords_file(running.environment)}")
+    print_line(f"Logs: {logs(home)}")
+    print_line("Stop it with: make down")
 
 
 @main.command()
@@ -58,7 +60,7 @@ def down() -> None:
     """Stop everything that `up` started."""
     home = settings.home().resolve()
     if not runner.members(home) and not postgres.is_running(home):
-        tell("Nothing is running.")
+        print_line("Nothing is running.")
         return
     with step("Airflow and PostgreSQL", "stopped"):
         airflow.down(home)
@@ -80,7 +82,7 @@ def status() -> None:
         click.echo(f"{name:<16} {state}")
     kept = passwords_file(environment(home, port or airflow.DEFAULT_PORT))
     if kept.exists():
-        tell(f"The passwords of the accounts are in {kept}")
+        print_line(f"The passwords of the accounts are in {kept}")
     sys.exit(any(state != "healthy" for state in states.values()))
 
 
@@ -98,5 +100,5 @@ if __name__ == "__main__":
     try:
         main()
     except LocalError as error:
-        tell(f"Error: {error}")
+        print_line(f"Error: {error}")
         sys.exit(1)

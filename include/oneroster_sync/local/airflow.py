@@ -24,7 +24,7 @@ from oneroster_sync.database.embedded import LocalError, postgres
 from oneroster_sync.database.embedded.processes import wait_until
 from oneroster_sync.local import runner
 from oneroster_sync.local.airflow_api import Api
-from oneroster_sync.local.console import step, tell
+from oneroster_sync.local.console import print_line, step
 from oneroster_sync.local.environment import (
     HOST,
     environment,
@@ -97,7 +97,7 @@ def up(
             values = environment(home, running, base)
             return Airflow(home, running, values, True, make_passwords(home, values))
         if runner.stop(home):
-            tell("Ended the processes of an earlier run.")
+            print_line("Ended the processes of an earlier run.")
         _check_port(port)
         values = environment(home, port, base)
         new_passwords = make_passwords(home, values)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line to stderr."""
     click.echo(line, err=True)
 

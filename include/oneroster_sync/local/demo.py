@@ -22,7 +22,7 @@ from rich.table import Table
 from oneroster_sync.database.embedded import LocalError
 from oneroster_sync.local import airflow
 from oneroster_sync.local.airflow_api import Api, Run, Task
-from oneroster_sync.local.console import step, tell
+from oneroster_sync.local.console import print_line, step
 from oneroster_sync.local.environment import logs, password_of, without_own_databases
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def demonstrate(home: Path) -> bool:
     finally:
         with step("Everything", "stopped"):
             airflow.down(home)
-    tell(f"The demonstration took {time.monotonic() - began:.0f} s.")
+    print_line(f"The demonstration took {time.monotonic() - began:.0f} s.")
     _show_places(home)
     return run.state == "success"
 
@@ -121,7 +121,7 @@ def _follow(api: Api, sample: Path) -> Run:
         _wait_for_dag(api)
         api.unpause(DAG_ID)
     run = api.trigger(DAG_ID, {"package": str(sample), "kind": "package"})
-    tell(f"The run {run.run_id} of {DAG_ID} with {SAMPLE}:")
+    print_line(f"The run {run.run_id} of {DAG_ID} with {SAMPLE}:")
     seen: set[str] = set()
     deadline = time.monotonic() + _RUN_S
     while True:
@@ -130,7 +130,7 @@ def _follow(api: Api, sample: Path) -> Run:
         for task in sorted(tasks, key=_end):
             if task.has_ended and task.task_id not in seen:
                 seen.add(task.task_id)
-                tell(f"  {task.task_id:<12} {task.state:<16} {_duration(task)}".rstrip())
+                print_line(f"  {task.task_id:<12} {task.state:<16} {_duration(task)}".rstrip())
         if run.has_ended:
             break
         if any(task.state == "awaiting_input" for task in tasks):
@@ -143,7 +143,7 @@ def _follow(api: Api, sample: Path) -> Run:
     for task in tasks:
         if task.state == "failed":
             log = "\n".join(api.log(run, task).splitlines()[-_LOG_LINES:])
-            tell(f"The end of the log of {task.task_id}:\n{log}")
+            print_line(f"The end of the log of {task.task_id}:\n{log}")
     return run
 
 
@@ -177,9 +177,9 @@ def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def _show_places(home: Path) -> None:
-    tell(f"Logs of the stages and of Airflow: {logs(home)}")
-    tell(f"Package, snapshots and reports:    {home / 'storage'}")
-    tell("The same with Airflow's pages:     make up")
+    print_line(f"Logs of the stages and of Airflow: {logs(home)}")
+    print_line(f"Package, snapshots and reports:    {home / 'storage'}")
+    print_line("The same with Airflow's pages:     make up")
 
 
 def _oneroster(

@@ -12,7 +12,7 @@ from oneroster_sync.notifications.letterhead import PAGES
 from oneroster_sync.notifications.message import FILES, Points
 from oneroster_sync.runs import Outcome, Trigger
 from oneroster_sync.runs.holds import describe
-from oneroster_sync.runs.summary import count_changes, what_changes
+from oneroster_sync.runs.summary import count_changes, format_changes
 from oneroster_sync.sites.preferences import Topic
 from oneroster_sync.sites.schedule import format_next, format_schedule
 from oneroster_sync.standard import ROSTERING_FILES, Version, rostering_file
@@ -93,7 +93,7 @@ def held(run: Run, head: Letterhead) -> Message:
         f"Approve? {_first_hold(run)}",
         f"Held: the plan of {_which(run, head)} needs an approval. Why:",
         Points(run.reasons),
-        f"The whole plan: {what_changes(run.counts)}. Nothing of it was applied.",
+        f"The whole plan: {format_changes(run.counts)}. Nothing of it was applied.",
         _TO_DO[Topic.HELD],
         *([expires] if expires else []),
         head.run_link("The plan and the decision", run.run_id),
@@ -284,7 +284,7 @@ def digest(week: Week, head: Letterhead) -> Message:
         if lines
         else f"No sync ran from {week.first_on:%Y-%m-%d} to {week.last_on:%Y-%m-%d}.",
         *([Points(tuple(lines))] if lines else []),
-        f"Changed: {what_changes(week.changes)}.",
+        f"Changed: {format_changes(week.changes)}.",
         f"Rows with errors in the newest of them: {week.errors:,}.",
         f"Approval needed: {waits}.",
         *(

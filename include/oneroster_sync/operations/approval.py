@@ -94,7 +94,7 @@ def approve(
         return pipeline.record(pipeline.apply(run, now=now), now=now)
 
 
-def bring_removals(run: Run, *, clock: Callable[[], dt.datetime]) -> Run | None:
+def start_removals_run(run: Run, *, clock: Callable[[], dt.datetime]) -> Run | None:
     """Start the follow-up run for the pending removals of an applied run, without Airflow."""
     request = pipeline.make_removals_request(run, str(uuid.uuid4()))
     return pipeline.sync(request, clock=clock) if request else None

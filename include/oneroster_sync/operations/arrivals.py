@@ -130,7 +130,7 @@ class Watch:
             found = preferences_store.read_watched(connection, sites)
             for chosen in found:
                 if self._may.get(chosen.site, (None,))[0] != chosen.version:
-                    self._may[chosen.site] = chosen.version, self._may_look(connection, chosen)
+                    self._may[chosen.site] = chosen.version, self._may_read(connection, chosen)
         # Drop the caches of all other sites: another process may watch them now, so their state
         # must be read from the database again.
         watched = {chosen.site for chosen in found}
@@ -159,7 +159,7 @@ class Watch:
             if needs is None or logins.get(needs) is not None:
                 places.setdefault(_Place(source), []).append(chosen.site)
         arrivals: list[Arrival] = []
-        for place, package in self._look_at(list(places), logins):
+        for place, package in self._check_places(list(places), logins):
             new = [site for site in places[place] if self._is_arrival(site, place, package)]
             arrivals += [_arrival(site, package) for site in new if package is not None]
         return arrivals
@@ -182,15 +182,15 @@ class Watch:
         with database.engine().begin() as connection:
             connection.execute(sa.text(_FORGET_OFF), {"sites": sorted(sites)})
 
-    def _may_look(self, connection: sa.Connection, chosen: Preferences) -> bool:
+    def _may_read(self, connection: sa.Connection, chosen: Preferences) -> bool:
         try:
             allow_list.check_source(connection, chosen)
         except OneRosterError as error:
-            self._say_once(chosen.site, str(error))
+            self._log_once(chosen.site, str(error))
             return False
         return True
 
-    def _look_at(
+    def _check_places(
         self, places: list[_Place], logins: Mapping[str, Login | None]
     ) -> list[tuple[_Place, Package | None]]:
         """Look at all sources, hosts in parallel; skip hosts whose last look has not ended yet."""
@@ -208,7 +208,7 @@ class Watch:
                 looked, failed = future.result()
                 found += [(place, package) for place, package in looked if place in places]
                 for place, why in failed:
-                    self._say_once(place.text, why)
+                    self._log_once(place.text, why)
         return found
 
     def _is_arrival(self, site: str, place: _Place, package: Package | None) -> bool:
@@ -254,7 +254,7 @@ class Watch:
             connection.execute(sa.text(_REMEMBER), bound)
         self._known[site] = source, package
 
-    def _say_once(self, about: str, why: str) -> None:
+    def _log_once(self, about: str, why: str) -> None:
         if self._refused.get(about) != why:
             self._refused[about] = why
             log.warning("%s: new files are not detected: %s.", about, why)

@@ -39,7 +39,7 @@ class Checked:
         modes: File → absent, bulk or delta.
         valid: File → rows without errors; they are not used either if the package is rejected.
         quarantined: File → rows with errors.
-        is_version_told: Whether the package declares its version.
+        is_version_known: Whether the package declares its version.
     """
 
     version: Version
@@ -49,11 +49,11 @@ class Checked:
     modes: dict[str, Mode] = field(default_factory=dict)
     valid: dict[str, pa.Table] = field(default_factory=dict)
     quarantined: dict[str, pa.Table] = field(default_factory=dict)
-    is_version_told: bool = True
+    is_version_known: bool = True
 
     def named_version(self) -> str | None:
         """Return the version as commands print it, or None if it is unknown."""
-        return self.version.value if self.is_version_told else None
+        return self.version.value if self.is_version_known else None
 
 
 def check_package(path: Path, profile: Profile, dialect: Dialect | None = None) -> Checked:
@@ -90,7 +90,7 @@ def judge_package(extracted: Extracted, profile: Profile) -> Checked:
             findings,
             rejected=True,
             modes=extracted.modes,
-            is_version_told=extracted.is_version_told,
+            is_version_known=extracted.is_version_known,
         )
     validated = validate_rows(
         extracted.tables or extracted.refused_tables,
@@ -115,5 +115,5 @@ def judge_package(extracted: Extracted, profile: Profile) -> Checked:
         extracted.modes,
         validated.valid,
         validated.quarantined,
-        extracted.is_version_told,
+        extracted.is_version_known,
     )

@@ -316,12 +316,12 @@ def _with_roles(users: pa.Table, roles: pa.Table, *, exact: bool) -> pa.Table:
     users = put(users, "orgSourcedIds", by_user["org_sourced_ids"].take(at))
     if not exact:
         return users
-    said = pc.binary_join_element_wise(
+    texts = pc.binary_join_element_wise(
         *(pc.fill_null(roles[column], "") for column in _OF_ONE_ROLE), _SEPARATOR
     )
-    grouped = pa.table({"user": roles["userSourcedId"], "said": said})
-    grouped = grouped.sort_by("said").group_by("user", use_threads=False)
-    each = grouped.aggregate([("said", "list")])
+    grouped = pa.table({"user": roles["userSourcedId"], "texts": texts})
+    grouped = grouped.sort_by("texts").group_by("user", use_threads=False)
+    each = grouped.aggregate([("texts", "list")])
     at = positions(users["sourcedId"], each["user"])
     return put(users, "roles", pc.binary_join(each["said_list"], "\x1e").take(at))
 
@@ -368,9 +368,9 @@ def _changed(left: pa.Table, right: pa.Table, columns: list[str]) -> dict[str, p
     Extract keeps no values of a row of a delta that removes its record, so only the removal itself
     is compared.
     """
-    goes, comes_no_more = is_going(left), is_going(right)
-    either = pc.or_(goes, comes_no_more)
-    unequal = {"status": pc.xor(goes, comes_no_more)}
+    goes, goes_right = is_going(left), is_going(right)
+    either = pc.or_(goes, goes_right)
+    unequal = {"status": pc.xor(goes, goes_right)}
     for column in columns:
         unequal[column] = pc.and_not(differs(left[column], right[column]), either)
     changed = {column: _ids(right.filter(rows)) for column, rows in unequal.items()}

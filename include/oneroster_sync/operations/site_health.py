@@ -65,7 +65,7 @@ left join (
 where cast(:site as text) is null or s.site = :site
 group by s.site, s.created_at, p.stale_after_days, p.pause_windows
 """
-_WENT_WRONG = {Outcome.FAILED, Outcome.REJECTED}
+_UNSUCCESSFUL = {Outcome.FAILED, Outcome.REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _reasons(
     lost: Iterable[str],
 ) -> Iterable[tuple[str, str]]:
     """Yield (level, text) for everything that needs attention."""
-    if newest is not None and newest.outcome in _WENT_WRONG:
+    if newest is not None and newest.outcome in _UNSUCCESSFUL:
         yield "error", format_outcome(newest)
     if still.level:
         yield still.level, still.sentence

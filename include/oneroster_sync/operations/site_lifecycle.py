@@ -124,7 +124,7 @@ def archive(site: str, *, by: str, now: dt.datetime, wait_s: float = WAIT_S) -> 
     with locks.hold_site_turn(database.engine(), site, wait_s=wait_s):
         with database.engine().begin() as connection:
             registry.lock_list(connection)
-            ended = put_away(connection, [site], by=by, now=now)
+            ended = archive_sites(connection, [site], by=by, now=now)
         record_ended(ended, now=now)
     return Archived(site, ended)
 
@@ -138,7 +138,7 @@ def restore(site: str, *, by: str, now: dt.datetime) -> None:
     """
     with database.engine().begin() as connection:
         registry.lock_list(connection)
-        bring_back(connection, site, by=by, now=now)
+        restore_site(connection, site, by=by, now=now)
 
 
 def make(
@@ -173,7 +173,7 @@ def is_address(admin: Any) -> bool:
     return False
 
 
-def put_away(
+def archive_sites(
     connection: Connection, sites: Iterable[str], *, by: str, now: dt.datetime
 ) -> tuple[str, ...]:
     """Archive sites whose turns the caller holds, and return the ids of the ended runs.
@@ -202,7 +202,7 @@ def put_away(
     return tuple(ended)
 
 
-def bring_back(connection: Connection, site: str, *, by: str, now: dt.datetime) -> None:
+def restore_site(connection: Connection, site: str, *, by: str, now: dt.datetime) -> None:
     """Restore a site, in a transaction that has locked the list of sites.
 
     Raises:

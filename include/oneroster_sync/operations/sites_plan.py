@@ -144,7 +144,7 @@ def apply(
                 )
             for change in plan.changes:
                 _do(connection, change, by, now)
-            ended = site_lifecycle.put_away(connection, leaving, by=by, now=now)
+            ended = site_lifecycle.archive_sites(connection, leaving, by=by, now=now)
         site_lifecycle.record_ended(ended, now=now)
     return plan
 
@@ -255,7 +255,7 @@ def _do(connection: Connection, change: Change, by: str, now: dt.datetime) -> No
         admin = change.settings["credited_admin"]
         site_lifecycle.make(connection, site, admin, by=by, now=now, settings=change.settings)
     if Action.RESTORE in actions:
-        site_lifecycle.bring_back(connection, site, by=by, now=now)
+        site_lifecycle.restore_site(connection, site, by=by, now=now)
     if Action.CHANGE in actions:
         chosen = Preferences(site=site, version=change.version, **change.settings)
         preferences.save(connection, chosen, actor=by, now=now)

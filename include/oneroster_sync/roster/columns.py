@@ -140,7 +140,7 @@ MODIFIED = pa.schema(
 PUT, FORGOTTEN = "modified", "modified.gone"
 """Tables among a plan's links: last-modified times to store (schema `MODIFIED`) and to delete."""
 
-STAY_GONE = "lost_role.gone"
+KEPT_INACTIVE = "lost_role.gone"
 """Table among a plan's links: sourcedIds of users whom a new role alone no longer reactivates."""
 
 STORED_ASSIGNMENTS = pa.schema(

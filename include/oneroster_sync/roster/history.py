@@ -109,7 +109,9 @@ def explain(connection: Connection, site: str, term: str) -> list[dict[str, Any]
     return records
 
 
-def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[str, Any] | None:
+def read_record(
+    connection: Connection, site: str, kind: str, record_id: int
+) -> dict[str, Any] | None:
     """Return one record and its history: changes (newest first), findings and protection.
 
     Args:
@@ -131,7 +133,7 @@ def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[s
     record = dict(row)
     key = {"site": site, "kind": kind, "id": record_id}
     rows = [dict(r) for r in connection.execute(sa.text(_CHANGES), key).mappings()]
-    changes = [_told(change, kind) for change in reversed(rows)]
+    changes = [_as_row(change, kind) for change in reversed(rows)]
     last = find_last_change(kind, changes)
     current = connection.execute(sa.text(_CURRENT[kind]), {**key, "limit": CURRENT}).mappings()
     listed = [dict(one) for one in current]
@@ -153,21 +155,21 @@ def tell(connection: Connection, site: str, kind: str, record_id: int) -> dict[s
     }
 
 
-def _told(row: dict[str, Any], kind: str) -> dict[str, Any]:
+def _as_row(row: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return a change for the page of the record; `other` names the other side of an assignment."""
     other = None
     if row["kind"] == "assignment":
         other = row["course_title"] if kind == "user" else row["person"]
         other = other or row["course_sourced_id" if kind == "user" else "user_sourced_id"]
     return {
-        **{name: row[name] for name in _TOLD},
+        **{name: row[name] for name in _REPORTED},
         "run_id": str(row["run_id"]),
         "fields": fields_moved(row["before"], row["after"]),
         "other": other,
     }
 
 
-_TOLD = (
+_REPORTED = (
     *("made_at", "kind", "action", "reason", "file", "row", "requested_by", "credited_to"),
     *("uploaded_as", "package", "decision", "decided_by", "decision_reason"),
 )

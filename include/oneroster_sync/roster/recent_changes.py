@@ -97,7 +97,7 @@ order by user_id, id desc
 """
 
 
-_WENT_OTHERWISE = """
+_DEACTIVATED_OTHERWISE = """
 select u.sourced_id from users u
 cross join lateral (
     select reason from changes where user_id = u.id and kind = 'user'
@@ -107,13 +107,13 @@ cross join lateral (
 where u.site = :site and u.sourced_id = any(:ids) and u.status = 'inactive' and u.managed
   and went.reason <> :disabled
 """
-_WENT_BY = """
+_DEACTIVATED_BY = """
 select distinct user_id from changes
 where user_id = any(:ids) and kind = 'user' and action = 'deactivate' and reason = :reason
 """
 
 
-def find_who_went_otherwise(
+def find_deactivated_otherwise(
     connection: Connection, site: str, sourced_ids: Collection[str]
 ) -> list[str]:
     """Return the inactive managed users who were deactivated for another reason than `DISABLED`.
@@ -126,7 +126,7 @@ def find_who_went_otherwise(
         sourced_ids: The users to check.
     """
     bound = {"site": site, "ids": list(sourced_ids), "disabled": DISABLED}
-    return list(connection.scalars(sa.text(_WENT_OTHERWISE), bound))
+    return list(connection.scalars(sa.text(_DEACTIVATED_OTHERWISE), bound))
 
 
 def read_recent(
@@ -134,7 +134,7 @@ def read_recent(
     site: str,
     *,
     now: dt.datetime,
-    coming_back: Collection[int],
+    find_reactivated: Collection[int],
     second: Collection[int] = (),
 ) -> Recent:
     """Return the changes of the site's runs within `WINDOW`, and why users of a plan had left.
@@ -143,7 +143,7 @@ def read_recent(
         connection: To the roster database.
         site: The site.
         now: The end of the window.
-        coming_back: `id` of the users whom the plan would reactivate.
+        find_reactivated: `id` of the users whom the plan would reactivate.
         second: `id` of the users whom the plan would deactivate because no primary role is one of
             staff.
     """
@@ -166,9 +166,9 @@ def read_recent(
         gone[kind], active[kind] = count(_GONE), count(_ACTIVE_THEN)
         if kind == "users":
             come = {"added": count(_ADDED), "reactivated": count(_REACTIVATED)}
-    went = connection.execute(sa.text(_WENT), {"ids": sorted(coming_back)}).mappings().all()
+    went = connection.execute(sa.text(_WENT), {"ids": sorted(find_reactivated)}).mappings().all()
     by_rule = {"ids": sorted(second), "reason": NOT_PRIMARY}
-    before = connection.scalars(sa.text(_WENT_BY), by_rule) if second else ()
+    before = connection.scalars(sa.text(_DEACTIVATED_BY), by_rule) if second else ()
     lately = now - HEALS
     return Recent(
         gone=gone,

@@ -40,7 +40,7 @@ def count_changes(counts: dict[str, dict[str, int]] | None) -> int:
     )
 
 
-def what_changes(counts: dict[str, dict[str, int]] | None) -> str:
+def format_changes(counts: dict[str, dict[str, int]] | None) -> str:
     """Format the changes of a plan, such as `20 users added, 3 users deactivated`."""
     return ", ".join(list_changes(counts)) or "nothing"
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from oneroster_sync.errors import UserError
 from oneroster_sync.runs import make_runs, select_runs
-from oneroster_sync.runs.counts import what_changes
+from oneroster_sync.runs.counts import format_changes
 from oneroster_sync.runs.summary import why_held
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def rows_of_decisions(decided: list[Run]) -> Iterator[dict[str, Any]]:
             "decision": run.decision,
             "decided_by": run.decided_by,
             "reason": run.decision_reason or "",
-            "plan": what_changes(run.counts),
+            "plan": format_changes(run.counts),
             "why_held": why_held(run),
             "applied": "yes" if run.applied_at else "no",
             "started_at": _to_text(run.started_at),

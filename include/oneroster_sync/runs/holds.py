@@ -116,8 +116,8 @@ def beyond(
     With `words`, which describe a raised limit, exactly the percentage passes: 100 % allows all
     records. Without a raised limit, exactly the percentage is held.
     """
-    is_all_it_names = found * 100 == limit.percent * of
-    if not is_beyond(found, of, limit) or (words and is_all_it_names):
+    is_exact_percent = found * 100 == limit.percent * of
+    if not is_beyond(found, of, limit) or (words and is_exact_percent):
         return []
     upto = "at most" if words else "less than"
     allowed = f"{upto} {limit.percent:g} % or fewer than {limit.minimum}"

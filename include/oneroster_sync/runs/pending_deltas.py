@@ -356,8 +356,8 @@ def out_of_step_by_site(connection: Connection) -> dict[str, list[OutOfStep]]:
     """Return the files with lost deltas of all sites, by site."""
     query = "select site, file, since, cause from out_of_step order by site, file"
     found: dict[str, list[OutOfStep]] = {}
-    for site, *told in connection.execute(sa.text(query)):
-        found.setdefault(site, []).append(OutOfStep(*told))
+    for site, *entry in connection.execute(sa.text(query)):
+        found.setdefault(site, []).append(OutOfStep(*entry))
     return found
 
 
@@ -397,7 +397,7 @@ def naming(table: pa.Table, words: Collection[str]) -> pa.ChunkedArray | pa.Arra
     return found
 
 
-def tell_apart(connection: Connection, site: str, *, except_run: str) -> list[Any]:
+def fingerprint_pending(connection: Connection, site: str, *, except_run: str) -> list[Any]:
     """Return a fingerprint of the deltas that are not applied, without those of `except_run`."""
     found = of_site(connection, site, State.PENDING, State.DISCARDED, except_run=except_run)
     lost = out_of_step(connection, site)

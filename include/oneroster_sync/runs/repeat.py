@@ -204,7 +204,7 @@ def sync_again(asked: Asked, *, clock: Callable[[], dt.datetime]) -> dict[str, A
     if storage is None or _is_observed() or not _is_plain(package, storage):
         return None
     try:
-        with plain.briefly() as connection:
+        with plain.connect_briefly() as connection:
             connection.row_factory = dict_row  # type: ignore[assignment]
             return _sync_again(connection, asked, storage, clock)  # type: ignore[arg-type]
     except (psycopg.Error, OSError, settings.SettingError):

@@ -38,7 +38,7 @@ def compute_basis(connection: Connection, run: Run) -> str:
             run.preferences.model_dump(mode="json"),
             credited=run.credited_admin_id,
             today=run.started_at.date(),
-            pending=pending_deltas.tell_apart(connection, run.site, except_run=run.run_id),
+            pending=pending_deltas.fingerprint_pending(connection, run.site, except_run=run.run_id),
         )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _JSON = {"preferences", "undo_of"}
 _FIELDS = tuple(name for name in Run.__dataclass_fields__ if name != "holds")
-_BEGINS_ANEW = ", ".join(
+_RESET_COLUMNS = ", ".join(
     [
         "reasons = '[]'",
         *(
@@ -82,7 +82,7 @@ def begin(connection: Connection, run: Run) -> Run:
     connection.execute(
         sa.text(
             f"insert into runs ({names}) values ({marks}) on conflict (run_id) do update "  # noqa: S608
-            f"set {_BEGINS_ANEW} "
+            f"set {_RESET_COLUMNS} "
             "where runs.applied_at is null and runs.outcome in ('failed', 'rejected', 'skipped')"
         ),
         values,

@@ -6,17 +6,17 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oneroster_sync.database.plain import briefly
+from oneroster_sync.database.plain import connect_briefly
 from oneroster_sync.findings.causes import first_of_causes
 from oneroster_sync.findings.finding import rows_as_findings
 from oneroster_sync.runs import Outcome, Trigger, make_runs, select_runs
 from oneroster_sync.runs.counts import (
     count_changes,
+    format_changes,
     format_counts,
     format_left_out,
     list_changes,
     sum_counts,
-    what_changes,
 )
 from oneroster_sync.runs.holds import describe
 from oneroster_sync.sites.choices import Scope
@@ -33,6 +33,7 @@ __all__ = [
     "Times",
     "count_changes",
     "find_outcome",
+    "format_changes",
     "format_counts",
     "format_left_out",
     "format_outcome",
@@ -41,7 +42,6 @@ __all__ = [
     "measure_times",
     "reject",
     "sum_counts",
-    "what_changes",
     "why_held",
 ]
 
@@ -94,14 +94,14 @@ def format_outcome(run: Run) -> str:
             "Discarded{by}, nothing was changed. The roster lacks these changes until a bulk file "
             "is applied."
         )
-    if run.outcome is Outcome.SUPERSEDED and _told(run):
+    if run.outcome is Outcome.SUPERSEDED and _distinct_reasons(run):
         words = "Superseded, nothing was changed: {first}"
-    if run.outcome in _WENT_WELL:
-        words = " ".join([words, *map(_escaped, _told(run))])
+    if run.outcome in _SUCCESSFUL:
+        words = " ".join([words, *map(_escaped, _distinct_reasons(run))])
     return words.format(
         approved=f" after approval by {run.decided_by}" if run.decision == "approved" else "",
         by=f" by {run.decided_by}",
-        done=what_changes(run.counts),
+        done=format_changes(run.counts),
         errors=_errors(run),
         first=_first(run),
         what="file" if run.kind in _MAPPINGS else "package",
@@ -119,14 +119,14 @@ def find_outcome(run_id: str) -> str | None:
     """
     from psycopg.rows import dict_row
 
-    with briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with connect_briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("set statement_timeout = '3s'")
         cursor.execute(f"{select_runs()} where run_id = %s".encode(), (run_id,))
         found = make_runs(cursor.fetchall())
     return format_outcome(found[0]) if found and found[0].outcome is not None else None
 
 
-_WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
+_SUCCESSFUL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
 _SENTENCES = {
     Outcome.SUCCEEDED: "Applied{approved}: {done}.",
     Outcome.SUCCEEDED_WITH_ERRORS: "Applied{approved}: {done}. {errors}",
@@ -208,7 +208,7 @@ def why_held(run: Run) -> str:
 
 
 def _first(run: Run) -> str:
-    reasons = _told(run)
+    reasons = _distinct_reasons(run)
     if run.outcome is Outcome.REJECTED:
         return _why_rejected(reasons)
     first = reasons[0] if reasons else "the log says why"
@@ -217,11 +217,11 @@ def _first(run: Run) -> str:
     return f"{first.rstrip('.')}{tail}."
 
 
-def _why_rejected(told: list[str]) -> str:
+def _why_rejected(texts: list[str]) -> str:
     """Format the first error with its hint, and the number of further errors."""
-    first = told[0] if told else "The log says why"
+    first = texts[0] if texts else "The log says why"
     more = {0: "", 1: " One more error is among the findings."}.get(
-        max(len(told) - 1, 0), f" {len(told) - 1:,} more errors are among the findings."
+        max(len(texts) - 1, 0), f" {len(texts) - 1:,} more errors are among the findings."
     )
     return f"{first[:1].upper()}{first[1:].rstrip('.')}.{more}"
 
@@ -230,7 +230,7 @@ def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _told(run: Run) -> list[str]:
+def _distinct_reasons(run: Run) -> list[str]:
     """Return the reasons of a run, each once, without those of its holds.
 
     `UNCHANGED` is left out, because each sentence contains it already.

@@ -198,8 +198,8 @@ class Exporter:
         finally:
             _OF_RUN.reset(token)
         outcome = run.outcome.value if run.outcome else "going on"
-        told = {"run_id": run.run_id, "trigger": run.trigger.value, "outcome": outcome}
-        span.set_attributes({"site": run.site, **told})
+        named = {"run_id": run.run_id, "trigger": run.trigger.value, "outcome": outcome}
+        span.set_attributes({"site": run.site, **named})
         if outcome in {"failed", "rejected"}:
             span.set_status(trace.StatusCode.ERROR, outcome)
         span.end(_nanoseconds(run.ended_at) if run.ended_at else None)
@@ -291,8 +291,8 @@ def _nanoseconds(moment: dt.datetime) -> int:
 
 
 def _resource() -> dict[str, Any]:
-    told = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    is_named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in told
+    named = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    is_named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in named
     return {} if is_named else {"service.name": SERVICE}
 
 

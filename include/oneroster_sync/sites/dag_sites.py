@@ -22,9 +22,9 @@ def site_names() -> list[str]:
     """
     remembered = settings.home() / "sites.json"
     try:
-        from oneroster_sync.database.plain import briefly
+        from oneroster_sync.database.plain import connect_briefly
 
-        with briefly() as connection:
+        with connect_briefly() as connection:
             found = dict(connection.execute("select site, archived_at is null from sites"))
     except Exception as error:  # noqa: BLE001  the DAG file must not fail
         log.warning(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from oneroster_sync.database import lock_preferences
-from oneroster_sync.database.plain import briefly
+from oneroster_sync.database.plain import connect_briefly
 from oneroster_sync.errors import ConflictError, NotFoundError, UserError
 from oneroster_sync.sites import allow_list
 from oneroster_sync.sites.preferences import STORED, Preferences
@@ -122,7 +122,7 @@ def read(site: str) -> Preferences | None:
     from psycopg.rows import dict_row
 
     query = _READ.replace(":site", "%(site)s") + _MAY_RUN
-    with briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with connect_briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query, {"site": site}).fetchone()
     return _as_preferences(row) if row else None
 

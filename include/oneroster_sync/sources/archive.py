@@ -20,7 +20,7 @@ DONE = "done"
 """Name of the folder beside a package that the package is moved into."""
 
 
-def put_aside(
+def move_read_package(
     source: Source,
     fetched: Mapping[str, Any],
     *,
@@ -49,7 +49,7 @@ def put_aside(
     name = name_of(before.name, at)
     try:
         with open_source(source, login, patience or Patience()) as place:
-            _, entries = place.look()
+            _, entries = place.list_entries()
             same = [e for e in entries if (e.path, e.size, e.stamp) == _what(before)]
             if not same:
                 return None

@@ -118,7 +118,7 @@ class Place(Protocol):
     def name(self) -> str:
         """The name of the place in messages, without secrets and login."""
 
-    def look(self) -> tuple[bool, list[Entry]]:
+    def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]) if the place is a file, else (False, the folder's files)."""
 
     def read(self, entry: Entry) -> AbstractContextManager[Iterator[bytes]]:

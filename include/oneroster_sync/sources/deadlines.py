@@ -39,9 +39,9 @@ class WatchedPlace:
         self._abort = abort
         self.name = place.name
 
-    def look(self) -> tuple[bool, list[Entry]]:
+    def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]) if the place is a file, else (False, the folder's files)."""
-        return self._within(self._patience.look_s, self._place.look)
+        return self._within(self._patience.look_s, self._place.list_entries)
 
     @contextlib.contextmanager
     def read(self, entry: Entry) -> Iterator[Iterator[bytes]]:

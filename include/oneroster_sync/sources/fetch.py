@@ -106,7 +106,7 @@ def copy_all(source: Source, target: Path, patience: Patience) -> None:
         SourceError: There is nothing to copy, or it can't be read.
     """
     with open_source(source, None, patience) as place:
-        is_file, entries = place.look()
+        is_file, entries = place.list_entries()
         package = selection.Package(target.name, tuple(entries), is_folder=not is_file)
         _copy_package(place, package, target, patience)
 

@@ -58,7 +58,7 @@ class HttpsPlace:
         client.event_hooks = {"request": [*client.event_hooks["request"], self._watch]}
         self.name = f"https://{url.host}{url.path}"
 
-    def look(self) -> tuple[bool, list[Entry]]:
+    def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]), or for a page (False, the files that it links to)."""
         if not self._url.endswith("/"):
             return True, [self._ask(self._url)]
@@ -74,7 +74,7 @@ class HttpsPlace:
     @contextlib.contextmanager
     def read(self, entry: Entry) -> Iterator[Iterator[bytes]]:
         """Open a file and yield its bytes in pieces."""
-        with _told(self._host), self._client.stream("GET", entry.path) as answer:
+        with _translate_errors(self._host), self._client.stream("GET", entry.path) as answer:
             self._check(answer, entry.name)
             if _stamp(answer) != entry.stamp:
                 raise NotReadyError("source.not_ready", f"{entry.name} was just replaced")
@@ -105,14 +105,14 @@ class HttpsPlace:
         """Make httpcore report each connection that it opens for a request."""
         request.extensions = {**request.extensions, "trace": self._note_connection}
 
-    def _note_connection(self, event: str, told: dict[str, Any]) -> None:
+    def _note_connection(self, event: str, info: dict[str, Any]) -> None:
         # A duplicate, because TLS detaches the socket from the object that the library holds now.
         if event.endswith("connect_tcp.complete"):
-            self._sockets.append(told["return_value"].get_extra_info("socket").dup())
+            self._sockets.append(info["return_value"].get_extra_info("socket").dup())
 
     def _ask(self, url: str) -> Entry:
         name = unquote(urlsplit(url).path.rpartition("/")[2]) or "OneRoster.zip"
-        with _told(self._host):
+        with _translate_errors(self._host):
             answer = self._client.head(url)
             if answer.status_code in _NO_HEAD:
                 with self._client.stream("GET", url) as answer:
@@ -127,7 +127,7 @@ class HttpsPlace:
 
     def _links(self) -> list[str]:
         reader = _Links()
-        with _told(self._host), self._client.stream("GET", self._url) as answer:
+        with _translate_errors(self._host), self._client.stream("GET", self._url) as answer:
             self._check(answer, self.name)
             page = b""
             for piece in answer.iter_bytes(PIECE):
@@ -227,7 +227,7 @@ class _Links(HTMLParser):
 
 
 @contextlib.contextmanager
-def _told(host: str) -> Iterator[None]:
+def _translate_errors(host: str) -> Iterator[None]:
     """Raise errors of httpx as `SourceError`, without the library's text."""
     try:
         yield

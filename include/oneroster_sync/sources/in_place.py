@@ -53,7 +53,7 @@ class FolderInPlace:
         Raises:
             NotReadyError: The folder changed before all its files were open.
         """
-        seen = _look_at_plain(folder, limits)
+        seen = _list_plain(folder, limits)
         if seen is None:
             yield None
             return
@@ -112,7 +112,7 @@ class FolderInPlace:
             NotReadyError: Something changed, so the data read may be inconsistent.
         """
         try:
-            is_same = _look(self._folder) == self._seen and all(
+            is_same = _list_entries(self._folder) == self._seen and all(
                 _as_seen(os.fstat(descriptor)) == self._seen[path]
                 for path, descriptor in self._files.items()
             )
@@ -153,13 +153,13 @@ class OpenedFile:
 
 def can_be_read_in_place(folder: Path, limits: Limits) -> bool:
     """Return whether a folder holds plain files within the limits of a package."""
-    return _look_at_plain(folder, limits) is not None
+    return _list_plain(folder, limits) is not None
 
 
-def _look_at_plain(folder: Path, limits: Limits) -> _Seen | None:
+def _list_plain(folder: Path, limits: Limits) -> _Seen | None:
     """Return the entries of a folder of plain files within the limits, else None."""
     try:
-        seen = _look(folder)
+        seen = _list_entries(folder)
     except OSError:
         return None
     sizes = [size for mode, size, *_ in seen.values() if stat.S_ISREG(mode)]
@@ -168,7 +168,7 @@ def _look_at_plain(folder: Path, limits: Limits) -> _Seen | None:
     return seen if is_plain and is_small else None
 
 
-def _look(folder: Path, depth: int = 0) -> _Seen:
+def _list_entries(folder: Path, depth: int = 0) -> _Seen:
     """Return the path and the state of each entry below a folder."""
     seen: _Seen = {}
     with os.scandir(folder) as entries:
@@ -176,7 +176,7 @@ def _look(folder: Path, depth: int = 0) -> _Seen:
             path, found = Path(entry.path), entry.stat(follow_symlinks=False)
             seen[path] = _as_seen(found)
             if stat.S_ISDIR(found.st_mode) and depth < _DEPTH:
-                seen |= _look(path, depth + 1)
+                seen |= _list_entries(path, depth + 1)
     return seen
 
 

@@ -34,7 +34,7 @@ class LocalPlace:
         self._path = Path(path)
         self.name = path
 
-    def look(self) -> tuple[bool, list[Entry]]:
+    def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
         if self._path.is_file():
             return True, [entry_of(self._path)]
@@ -115,9 +115,9 @@ def check_settled(package: Path, wait_s: float) -> None:
         NotReadyError: The package changed, or the name of a file is one of an unfinished file.
     """
     with _permitted(package):
-        before = _look(package)
+        before = _list_states(package)
         time.sleep(wait_s)
-        if any(unfinished(name) for name, *_ in before) or _look(package) != before:
+        if any(unfinished(name) for name, *_ in before) or _list_states(package) != before:
             raise not_ready(package.name)
 
 
@@ -163,7 +163,7 @@ def _copy_file(path: Path, target: Path, limit: int, deadline: float) -> None:
     copy_file(LocalPlace(str(path)), entry_of(path), target, limit, deadline)
 
 
-def _look(package: Path) -> list[tuple[str, int, int]]:
+def _list_states(package: Path) -> list[tuple[str, int, int]]:
     files = [package] if package.is_file() else sorted(package.iterdir())
     stats = [(file.name, file.stat()) for file in files]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]

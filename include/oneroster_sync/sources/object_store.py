@@ -80,9 +80,9 @@ class StoragePlace:
         self._host = f"{url.scheme}://{url.host}"
         self.name = f"{self._host}{url.path}"
 
-    def look(self) -> tuple[bool, list[Entry]]:
+    def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
-        with _told(self._host, self.name):
+        with _translate_errors(self._host, self.name):
             self._fs.invalidate_cache()
             found = self._fs.info(self._path)
             if found["type"] == "file":
@@ -94,7 +94,7 @@ class StoragePlace:
     def read(self, entry: Entry) -> Iterator[Iterator[bytes]]:
         """Open a file and yield its bytes in pieces."""
         with (
-            _told(self._host, entry.name),
+            _translate_errors(self._host, entry.name),
             self._fs.open(entry.path, "rb", block_size=4 * PIECE) as file,
         ):
             yield iter(lambda: file.read(PIECE), b"")
@@ -102,7 +102,7 @@ class StoragePlace:
     def move(self, entry: Entry, folder: str, name: str) -> None:
         """Move a file into a folder beside it."""
         target = posixpath.join(posixpath.dirname(entry.path), folder)
-        with _told(self._host, entry.name):
+        with _translate_errors(self._host, entry.name):
             self._fs.makedirs(target, exist_ok=True)
             self._fs.mv(entry.path, posixpath.join(target, name))
 
@@ -124,7 +124,7 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
 
     options = _s3(login, patience) if url.scheme == S3 else _others(url, login)
     try:
-        with _told(f"{url.scheme}://{url.host}", url.host):
+        with _translate_errors(f"{url.scheme}://{url.host}", url.host):
             filesystem, path = fsspec.url_to_fs(url.for_fsspec, skip_instance_cache=True, **options)
             filesystem.retries = _TRIES  # s3fs has no argument for it
     except ImportError:
@@ -180,7 +180,7 @@ def _entry(found: Mapping[str, Any]) -> Entry:
 
 
 @contextlib.contextmanager
-def _told(host: str, what: str) -> Iterator[None]:
+def _translate_errors(host: str, what: str) -> Iterator[None]:
     """Raise errors of fsspec as `SourceError`, without the library's text."""
     try:
         yield

@@ -70,7 +70,7 @@ def take(
     connection.execute(sa.text(_TAKE), bound)
 
 
-def give_back(connection: Connection, run_id: str) -> None:
+def reset_position(connection: Connection, run_id: str) -> None:
     """Reset the position to before a run whose packages can't be used; the next run reads them."""
     connection.execute(sa.text(_GIVE_BACK), {"run_id": run_id})
 

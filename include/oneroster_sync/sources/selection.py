@@ -45,7 +45,7 @@ def newest_of(place: Place, pattern: str) -> Package:
         NoSourceError: There is no package.
         NotReadyError: The name of the newest file is one of an unfinished file.
     """
-    is_file, entries = place.look()
+    is_file, entries = place.list_entries()
     if is_file:
         return Package(entries[0].name, tuple(entries))
     entries = [entry for entry in entries if is_plain(entry.name)]
@@ -69,7 +69,7 @@ def newest_of(place: Place, pattern: str) -> Package:
 
 def packages_of(place: Place, pattern: str) -> list[Entry]:
     """Return the files of a folder that match the pattern and are completely written."""
-    entries = [entry for entry in place.look()[1] if is_plain(entry.name)]
+    entries = [entry for entry in place.list_entries()[1] if is_plain(entry.name)]
     return [entry for entry in _matching(entries, pattern) if not unfinished(entry.name)]
 
 

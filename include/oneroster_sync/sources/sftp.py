@@ -60,9 +60,9 @@ class SftpPlace:
         self._path = url.path.rstrip("/") or "/"
         self.name = f"sftp://{url.host}{self._path}"
 
-    def look(self) -> tuple[bool, list[Entry]]:
+    def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
-        with _told(self._host, self.name):
+        with _translate_errors(self._host, self.name):
             found = self._client.stat(self._path)
             if not stat.S_ISDIR(found.st_mode or 0):
                 return True, [_entry(posixpath.basename(self._path), self._path, found)]
@@ -71,13 +71,13 @@ class SftpPlace:
     @contextlib.contextmanager
     def read(self, entry: Entry) -> Iterator[Iterator[bytes]]:
         """Open a file and yield its bytes in pieces."""
-        with _told(self._host, entry.name), self._client.open(entry.path, "rb") as file:
+        with _translate_errors(self._host, entry.name), self._client.open(entry.path, "rb") as file:
             yield iter(lambda: file.read(PIECE), b"")
 
     def move(self, entry: Entry, folder: str, name: str) -> None:
         """Move a file into a folder beside it."""
         target = posixpath.join(posixpath.dirname(entry.path), folder)
-        with _told(self._host, entry.name):
+        with _translate_errors(self._host, entry.name):
             with contextlib.suppress(OSError):
                 self._client.mkdir(target)
             self._client.rename(entry.path, posixpath.join(target, name))
@@ -149,7 +149,7 @@ def _begin(
     client: paramiko.SSHClient, url: SourceUrl, login: Login, patience: Patience
 ) -> paramiko.SFTPClient:
     _connect(client, url, login, patience)
-    with _told(url.host, url.host):
+    with _translate_errors(url.host, url.host):
         session = client.open_sftp()
         channel = session.get_channel()
         if channel is not None:
@@ -275,7 +275,7 @@ def _entry(name: str, path: str, found: paramiko.SFTPAttributes) -> Entry:
 
 
 @contextlib.contextmanager
-def _told(host: str, what: str) -> Iterator[None]:
+def _translate_errors(host: str, what: str) -> Iterator[None]:
     """Raise errors of paramiko as `SourceError`, without the library's text."""
     try:
         yield

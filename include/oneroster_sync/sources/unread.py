@@ -173,7 +173,7 @@ def fetch_unread(
         fetched = copy_package(place, package, _in_own_folder(into, 0), patience)
         selection.check_same(place, source.pattern, package)
         alone = _alone(fetched, newest, taken)
-        is_listed = not package.is_folder and not place.look()[0]
+        is_listed = not package.is_folder and not place.list_entries()[0]
         if alone.is_again or not is_listed or not holds_delta(fetched.path):
             return alone
         listed = _older(place, source.pattern, newest, taken, is_moved_here=is_moved_here)
@@ -228,7 +228,7 @@ def _older(
 
 
 def _beside(place: Place, pattern: str, newest: Taken) -> tuple[str, ...]:
-    is_file, _ = place.look()
+    is_file, _ = place.list_entries()
     if is_file:
         return ()
     same = [e.name for e in selection.packages_of(place, pattern) if e.modified == newest.modified]
@@ -242,7 +242,7 @@ def _check_unchanged(place: Place, entries: Sequence[Entry]) -> None:
         NotReadyError: A package changed or was removed.
     """
     if entries:
-        now = {(entry.name, entry.size, entry.stamp) for entry in place.look()[1]}
+        now = {(entry.name, entry.size, entry.stamp) for entry in place.list_entries()[1]}
         for entry in entries:
             if (entry.name, entry.size, entry.stamp) not in now:
                 raise selection.not_ready(entry.name)

@@ -23,7 +23,7 @@ from oneroster_sync.database.copy import stage
 from oneroster_sync.errors import ConflictError, OneRosterError, RetriableError
 from oneroster_sync.findings.finding import has_row_errors, rows_as_findings
 from oneroster_sync.roster import protections
-from oneroster_sync.roster.columns import COURSE_FIELDS, LINK_FIELDS, STAY_GONE, USER_FIELDS
+from oneroster_sync.roster.columns import COURSE_FIELDS, KEPT_INACTIVE, LINK_FIELDS, USER_FIELDS
 from oneroster_sync.roster.reader import count_active, roster_version
 from oneroster_sync.roster.records import NO_ROLE, NOT_PRIMARY
 from oneroster_sync.runs import Outcome, pending_deltas, run_log, superseded, telemetry
@@ -426,7 +426,7 @@ def _statements(plan: Plan, loaded: AbstractSet[str]) -> tuple[str, ...]:
     )
     return (
         *(records if "users" not in loaded else ()),
-        *((_STAY_GONE,) if STAY_GONE in plan.links else ()),
+        *((_STAY_GONE,) if KEPT_INACTIVE in plan.links else ()),
         *(
             s
             for name in LINK_FIELDS

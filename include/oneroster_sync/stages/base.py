@@ -256,6 +256,6 @@ def _note(connection: Connection, run: Run, **values: object) -> Run:
     """
     if values.get("outcome") is Outcome.REJECTED:
         pending_deltas.forget(connection, run.run_id)
-        positions.give_back(connection, run.run_id)
+        positions.reset_position(connection, run.run_id)
     runs.update(connection, run.run_id, **values)
     return runs.get(connection, run.run_id)

@@ -103,7 +103,7 @@ def dag_states(sites: Iterable[str]) -> dict[str, DagState]:
         }
 
 
-def put_off(site: str, *, hide: bool) -> None:
+def switch_off(site: str, *, hide: bool) -> None:
     """Switch a site's sync off; with `hide`, also hide its DAGs and end runs that have not begun.
 
     The DAG file no longer contains the DAGs of an archived site, but Airflow notices that only some
@@ -272,7 +272,7 @@ def answer(dag_id: str, dag_run_id: str, option: str, values: dict[str, Any], *,
         return True
 
 
-def go_on(dag_id: str, dag_run_id: str) -> bool:
+def clear_waiting_tasks(dag_id: str, dag_run_id: str) -> bool:
     """Clear the tasks of a DAG run that no longer waits, from its question on.
 
     Returns:
@@ -328,7 +328,7 @@ def log_lines(dag_id: str, dag_run_id: str, *, story_only: bool = False) -> Iter
             for task in tries:
                 yield f"=== {name}, try {task.try_number} ===\n"
                 messages, _ = reader.read_log_chunks(task, task.try_number, {"download_logs": True})
-                for message in _told(messages):
+                for message in _without_storage_notes(messages):
                     if not story_only or _is_of_story(message):
                         yield _line(message)
 
@@ -340,7 +340,7 @@ def _is_of_story(message: Any) -> bool:
     return logger.startswith(_OURS) or str(extra.get("level")).lower() in _GRAVE
 
 
-def _told(messages: Iterable[Any]) -> Iterator[Any]:
+def _without_storage_notes(messages: Iterable[Any]) -> Iterator[Any]:
     """Yield the messages except those about where Airflow stores the log."""
     aside = False
     for message in messages:

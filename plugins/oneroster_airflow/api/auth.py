@@ -70,7 +70,7 @@ class Actor:
         """Tell whether the actor has a permission."""
         return may in self.may
 
-    def insist(self, may: May) -> None:
+    def require_also(self, may: May) -> None:
         """Require a permission in addition to the route's own.
 
         Raises:

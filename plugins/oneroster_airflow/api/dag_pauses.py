@@ -16,7 +16,7 @@ def settle() -> None:
     with database.engine().connect() as connection:
         asked = [site for site in registry.all_sites(connection).values() if site.off_asked]
     for site in asked:
-        airflow_db.put_off(site.site, hide=site.is_archived)
+        airflow_db.switch_off(site.site, hide=site.is_archived)
         with database.engine().begin() as connection:
             registry.note_switched(connection, site.site)
         airflow_db.ask_for_parse(site.site)

@@ -120,12 +120,12 @@ def refused(error: HTTPException) -> JSONResponse:
     # Airflow answers 403 to a forged token; missing permissions raise our own Problem.
     forged = error.status_code == HTTPStatus.FORBIDDEN
     status = HTTPStatus.UNAUTHORIZED if forged else HTTPStatus(error.status_code)
-    told = {
+    texts = {
         HTTPStatus.BAD_REQUEST: "The body is not JSON in UTF-8.",
         HTTPStatus.UNAUTHORIZED: "You are not logged in, or your login has expired; log in again.",
         HTTPStatus.NOT_FOUND: "There is nothing here.",
     }
-    detail = told.get(status, sentence(str(error.detail)))
+    detail = texts.get(status, sentence(str(error.detail)))
     headers = dict(error.headers) if error.headers else None
     return Problem(status, detail).answer(headers)
 

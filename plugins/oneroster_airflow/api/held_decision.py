@@ -53,12 +53,12 @@ def record(run: Run, verdict: Verdict) -> None:
             approval.note_approval(run.run_id, **asked, held_back=verdict.held_back)
         else:
             done = approval.approve(run.run_id, **asked, held_back=verdict.held_back)
-            approval.bring_removals(done, clock=lambda: dt.datetime.now(dt.UTC))
+            approval.start_removals_run(done, clock=lambda: dt.datetime.now(dt.UTC))
     except (approval.NotHeldError, approval.OtherPlanError) as error:
         raise Problem(409, sentence(str(error)), code="run.decided") from None
 
 
-def set_going(run: Run, verdict: Verdict) -> None:
+def resume_dag_run(run: Run, verdict: Verdict) -> None:
     """Make the run's DAG run carry out the decision, if there is anything to do."""
     if run.dag_id is None or run.dag_run_id is None:
         return
@@ -69,7 +69,7 @@ def set_going(run: Run, verdict: Verdict) -> None:
     option = APPROVE if verdict.approves else DISCARD
     answered = airflow_db.answer(run.dag_id, run.dag_run_id, option, values, by=verdict.by)
     if verdict.approves and not answered and run.applied_at is None and _moves(run):
-        airflow_db.go_on(run.dag_id, run.dag_run_id)
+        airflow_db.clear_waiting_tasks(run.dag_id, run.dag_run_id)
 
 
 def _moves(run: Run) -> bool:

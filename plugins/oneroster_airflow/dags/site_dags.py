@@ -107,7 +107,7 @@ RETRIES = 2
 LONGEST = timedelta(days=62)
 """Timeout of a DAG run; the preferences may let a held plan wait for 60 days."""
 OWNER = "oneroster"
-SOMEBODY_WAITS = {
+UPLOAD_ARGUMENTS = {
     "owner": OWNER,
     "retries": RETRIES,
     "retry_policy": RETRY_POLICY,
@@ -202,7 +202,7 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
     return skip.reason if skip else None
 
 
-def go_on(site: str, stage: Callable[[Run], Run]) -> Run:
+def run_stage_of(site: str, stage: Callable[[Run], Run]) -> Run:
     """Run one stage of this DAG run's run, unless the run has ended."""
     from oneroster_airflow import lineage
     from oneroster_sync import database
@@ -266,12 +266,12 @@ def reviewed(run: Run) -> Run:
     now = datetime.now(UTC)
     run = pipeline.review(run, now=now)
     if run.is_preview:
-        return pipeline.set_aside(run)
+        return pipeline.discard_preview(run)
     pipeline.supersede_older(run, now=now)
     return pipeline.record(run, now=now) if run.outcome == "held" else run
 
 
-def what_follows(run: Run) -> list[str]:
+def choose_next_task(run: Run) -> list[str]:
     """Return the task to run after the review, or none if the run has ended otherwise."""
     if run.outcome == "held":
         return [dag_names.REVIEW_DECISION]
@@ -300,33 +300,33 @@ def six_stages(site: str) -> None:
             if ahead := run_queue.ahead_of(request.run_id, site, context):
                 log.info("First comes %s; this run waits for its turn.", ahead.first)
                 waited = now - (context["dag_run"].start_date or now)
-                raise AirflowRescheduleException(now + ahead.until_next_look(waited))
+                raise AirflowRescheduleException(now + ahead.until_next_check(waited))
             run = pipeline.begin(request, now=now, is_over=lambda run: run_queue.is_over(run, ti))
             reason = None if run.outcome else unwanted(run, context)
             if reason is not None:
                 pipeline.skip(run, reason)
                 raise AirflowSkipException(reason)
-        return go_on(site, lambda run: pipeline.extract(run, request.kind, login_of)).run_id
+        return run_stage_of(site, lambda run: pipeline.extract(run, request.kind, login_of)).run_id
 
     @task(retries=1, retry_delay=timedelta(seconds=10))
     def validate() -> str:
         from oneroster_sync import pipeline
 
-        return go_on(site, pipeline.validate).run_id
+        return run_stage_of(site, pipeline.validate).run_id
 
     @task(retries=2, retry_delay=timedelta(seconds=10))
     def diff() -> str:
         from oneroster_sync import pipeline
 
-        return go_on(site, pipeline.diff).run_id
+        return run_stage_of(site, pipeline.diff).run_id
 
     @task.branch(retries=2, retry_delay=timedelta(seconds=10))
     def review() -> list[str]:
         from oneroster_airflow import notifier
 
-        run = go_on(site, reviewed)
+        run = run_stage_of(site, reviewed)
         notifier.notify_of_run(run)
-        return what_follows(run)
+        return choose_next_task(run)
 
     @task(
         outlets=[AssetAlias(dag_names.ROSTER_CHANGED)],
@@ -338,7 +338,7 @@ def six_stages(site: str) -> None:
     def apply() -> str:
         from oneroster_sync import pipeline
 
-        run = go_on(site, lambda run: pipeline.apply(run, now=datetime.now(UTC)))
+        run = run_stage_of(site, lambda run: pipeline.apply(run, now=datetime.now(UTC)))
         skip_if_unapplied(run)
         announce_change(run, get_current_context())
         return run.run_id
@@ -352,7 +352,7 @@ def six_stages(site: str) -> None:
 
         with explain_failures():  # a run that could not begin has no record
             run = pipeline.record(runs.find(run_id(get_current_context())), now=datetime.now(UTC))
-        acquire.put_aside(run, login_of)
+        acquire.move_read_package(run, login_of)
         notifier.notify_of_run(run)
         fail_if_useless(run)
         fail_if_undone(run)
@@ -417,7 +417,7 @@ def upload_dag(site: str) -> DAG:
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=False,
-        default_args=SOMEBODY_WAITS,
+        default_args=UPLOAD_ARGUMENTS,
         tags=["oneroster", "upload", site],
         doc_md=__doc__,
         params={

@@ -113,7 +113,7 @@ def allowed_users(account: Account) -> list[str]:
     return sorted(names)
 
 
-def hand_over(folder: Path, account: Account) -> None:
+def change_owner(folder: Path, account: Account) -> None:
     """Make a person's account the owner of files that root created, so that it can continue."""
     if os.geteuid() == 0 and account.name not in (*SERVICE_ACCOUNTS, "root"):
         for path in (folder, *folder.iterdir()):

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from oneroster_sync.database.embedded import LocalError, postmaster
-from oneroster_sync.database.embedded.os_account import Account, allowed_users, choose, hand_over
+from oneroster_sync.database.embedded.os_account import Account, allowed_users, change_owner, choose
 from oneroster_sync.database.embedded.processes import wait_until
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _launch(folder: Path) -> None:
     _clear(folder)
     _prepare_socket_dir(folder, account)
     _configure(folder, account)
-    hand_over(folder, account)
+    change_owner(folder, account)
     settings = f"-c config_file={shlex.quote(str(folder / 'postgresql.conf'))}"
     command = [str(programs / "pg_ctl"), "start", "--silent", "--wait", f"--timeout={_START_S}"]
     command += ["--pgdata", str(data), "--options", settings]

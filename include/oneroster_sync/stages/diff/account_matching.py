@@ -66,7 +66,7 @@ def match_accounts(users: pa.Table, roster: Roster, present: pa.Array, *, whole:
     left = _without(accounts, "id", found["login"])
     for how, key in (("name", _name), ("mailbox", _mailbox)):
         once = _once(key(accounts), key(everybody))
-        found[how] = _alike(how, left, people, key, once)
+        found[how] = _pair_unique(how, left, people, key, once)
         left = _without(left, "id", found[how])
         people = _without(people, "sourced_id", found[how])
     orphans = left["id"].filter(pc.and_(pc.equal(left["status"], "active"), pa.scalar(whole)))
@@ -74,7 +74,7 @@ def match_accounts(users: pa.Table, roster: Roster, present: pa.Array, *, whole:
     return pa.concat_tables([in_order(found[how], "id") for how in HOW])
 
 
-def _alike(
+def _pair_unique(
     how: str,
     accounts: pa.Table,
     people: pa.Table,

@@ -52,7 +52,7 @@ def assignment_changes(
     gone = _removed_courses(courses, roster)
     parts = []
     if enrollments is not None:
-        trusted = _without_what_is_over(enrollments.trusted, rows, roster, users, courses, today)
+        trusted = _without_ended_classes(enrollments.trusted, rows, roster, users, courses, today)
         wanted = _pairs(trusted, roles, rows)
         kept = _pairs(enrollments.protected, roles, None)
         wanted = wanted.filter(_exists(wanted, users, courses, gone, roster))
@@ -101,7 +101,7 @@ def _returning(
     """
     enrollments = roster.links["enrollments"]
     theirs = enrollments.filter(_of_returning(enrollments, courses))
-    theirs = theirs.filter(_goes_on(theirs, roster, users, today))
+    theirs = theirs.filter(_is_current(theirs, roster, users, today))
     wanted = _pairs(theirs, roles, None)
     before = stored["status"].take(positions(_key(wanted), _key(stored)))
     new = pc.or_(pc.is_null(before), pc.fill_null(pc.equal(before, "removed"), False))
@@ -110,7 +110,7 @@ def _returning(
     return _changes(wanted, action, before, "active", COURSE_BACK, wanted["row"])
 
 
-def _without_what_is_over(
+def _without_ended_classes(
     enrollments: pa.Table,
     rows: pa.Table | None,
     roster: Roster,
@@ -130,9 +130,9 @@ def _without_what_is_over(
     """
     named = pa.array([], pa.string()) if rows is None else rows["sourcedId"].combine_chunks()
     is_named = pc.is_in(enrollments["sourced_id"], named)
-    goes_on = _goes_on(enrollments, roster, users, today)
+    is_current = _is_current(enrollments, roster, users, today)
     returning = _of_returning(enrollments, courses)
-    return enrollments.filter(pc.or_(pc.invert(returning), pc.or_(is_named, goes_on)))
+    return enrollments.filter(pc.or_(pc.invert(returning), pc.or_(is_named, is_current)))
 
 
 def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:
@@ -141,7 +141,7 @@ def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:
     return pc.is_in(enrollments["course_sourced_id"], back.combine_chunks())
 
 
-def _goes_on(
+def _is_current(
     enrollments: pa.Table, roster: Roster, users: pa.Table, today: dt.date
 ) -> pa.ChunkedArray:
     """Tell which enrollments have an active user and a class that has not ended."""

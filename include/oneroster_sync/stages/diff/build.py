@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from oneroster_sync.findings import Finding, Findings, Severity
 from oneroster_sync.roster.columns import (
     COURSE_FIELDS,
+    KEPT_INACTIVE,
     LINK_FIELDS,
-    STAY_GONE,
     USER_FIELDS,
     change_schema,
     link_schema,
@@ -33,9 +33,9 @@ from oneroster_sync.stages.diff.rekeys import find_other_people, propose_rekeys,
 from oneroster_sync.stages.diff.terms import pairs_that_ended, with_ends
 from oneroster_sync.stages.diff.users import (
     desired_users,
+    find_kept_inactive,
     user_changes,
     users_of_new_roles,
-    who_stays_gone,
     with_new_roles,
 )
 from oneroster_sync.stages.extract.decision_table import (
@@ -165,8 +165,8 @@ def build_plan(
     present |= {"users": users["after_sourced_id"], "courses": courses["after_sourced_id"]}
     ids = {name: column.drop_null().combine_chunks() for name, column in present.items()}
     remembered_anew |= moments_of(good, modes, roster, ids)
-    if "users" in good and len(stay := who_stays_gone(good["users"], bad["users"], roster)):
-        remembered_anew[STAY_GONE] = in_order(pa.table({"sourced_id": stay}), "sourced_id")
+    if "users" in good and len(stay := find_kept_inactive(good["users"], bad["users"], roster)):
+        remembered_anew[KEPT_INACTIVE] = in_order(pa.table({"sourced_id": stay}), "sourced_id")
     plan = Plan(roster.site, roster.version, users, courses, assignments, remembered_anew)
     return with_reasons(plan, before), parted.with_released(bad), findings
 
@@ -192,11 +192,11 @@ def _users(
         modes["users"],
         roster,
         adopt=preferences.adopt_accounts,
-        second=_whose_second_role_goes(good, roster),
+        second=_find_lost_second_roles(good, roster),
     )
 
 
-def _whose_second_role_goes(good: Mapping[str, pa.Table], roster: Roster) -> pa.Array:
+def _find_lost_second_roles(good: Mapping[str, pa.Table], roster: Roster) -> pa.Array:
     """Return the users with a staff role whose primary roles are all not of staff."""
     stored = roster.links["roles"]
     if "roles" not in good:

@@ -58,12 +58,12 @@ def hold_back(
     orgs = plan.courses["before_org_sourced_id"]
     courses = _chosen(plan.courses, pc.is_in(orgs, named), is_whole="courses" in kinds)
     pairs = plan.assignments
-    staying = _ids(plan.courses, pc.and_(_goes(plan.courses), courses))
+    staying = _ids(plan.courses, pc.and_(_is_going(plan.courses), courses))
     of_school = pc.is_in(schools_of_courses(pairs["course_sourced_id"], plan, roster), named)
     wanted = pc.or_(of_school, pc.is_in(pairs["course_sourced_id"], staying))
     wanted = _chosen(pairs, wanted, is_whole="assignments" in kinds)
-    leaving = _ids(plan.users, pc.and_not(_goes(plan.users), users))
-    removed = _ids(plan.courses, pc.and_not(_goes(plan.courses), courses))
+    leaving = _ids(plan.users, pc.and_not(_is_going(plan.users), users))
+    removed = _ids(plan.courses, pc.and_not(_is_going(plan.courses), courses))
     must_go = pc.or_(
         pc.is_in(pairs["user_sourced_id"], leaving), pc.is_in(pairs["course_sourced_id"], removed)
     )
@@ -72,11 +72,11 @@ def hold_back(
 
 def _chosen(table: pa.Table, wanted: pa.ChunkedArray, *, is_whole: bool) -> pa.ChunkedArray:
     """Tell which changes are removals to hold back."""
-    goes = _goes(table)
+    goes = _is_going(table)
     return goes if is_whole else pc.and_(goes, pc.fill_null(wanted, False))
 
 
-def _goes(table: pa.Table) -> pa.ChunkedArray:
+def _is_going(table: pa.Table) -> pa.ChunkedArray:
     return pc.is_in(table["action"], REMOVALS)
 
 
@@ -169,15 +169,15 @@ def still_wanted(left: Plan, roster: Roster) -> Plan:
     return replace(
         left,
         base_version=roster.version,
-        users=left.users.filter(_stands(left.users, roster.users)),
-        courses=left.courses.filter(_stands(left.courses, roster.courses)),
+        users=left.users.filter(_still_matches(left.users, roster.users)),
+        courses=left.courses.filter(_still_matches(left.courses, roster.courses)),
         assignments=left.assignments.filter(
             pc.invert(differs(status, left.assignments["before_status"]))
         ),
     )
 
 
-def _stands(changes: pa.Table, stored: pa.Table) -> pa.ChunkedArray:
+def _still_matches(changes: pa.Table, stored: pa.Table) -> pa.ChunkedArray:
     """Tell which changes still match their record; a new record must not exist yet."""
     at = pc.index_in(changes["id"], stored["id"].combine_chunks(), skip_nulls=True)
     stands = pc.equal(pc.is_valid(at), pc.is_valid(changes["id"]))

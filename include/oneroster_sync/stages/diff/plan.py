@@ -19,10 +19,10 @@ from oneroster_sync.roster.columns import (
     ASSIGNMENT_CHANGES,
     COURSE_FIELDS,
     FORGOTTEN,
+    KEPT_INACTIVE,
     LINK_FIELDS,
     MODIFIED,
     PUT,
-    STAY_GONE,
     USER_FIELDS,
     change_schema,
 )
@@ -44,7 +44,7 @@ _COLUMNS = {
     **{f"links.{name}.gone": {"sourced_id"} for name in LINK_FIELDS},
     f"links.{PUT}": set(MODIFIED.names),
     f"links.{FORGOTTEN}": {"file", "sourced_id"},
-    f"links.{STAY_GONE}": {"sourced_id"},
+    f"links.{KEPT_INACTIVE}": {"sourced_id"},
 }
 
 

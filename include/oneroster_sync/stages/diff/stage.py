@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oneroster_sync import database, runs
-from oneroster_sync.roster.recent_changes import find_who_went_otherwise
+from oneroster_sync.roster.recent_changes import find_deactivated_otherwise
 from oneroster_sync.roster.records import positions
 from oneroster_sync.runs import other_people, pending_deltas, reuse, run_log
 from oneroster_sync.runs.artifacts import RunFolder
@@ -254,7 +254,7 @@ def with_absent(roster: Roster, valid: Mapping[str, pa.Table]) -> Roster:
     if not len(off):
         return roster
     with database.engine().connect() as connection:
-        found = find_who_went_otherwise(connection, roster.site, off.to_pylist())
+        found = find_deactivated_otherwise(connection, roster.site, off.to_pylist())
     return replace(roster, absent=pa.array(found, pa.string()))
 
 

@@ -54,10 +54,10 @@ def pairs_that_ended(roster: Roster, today: dt.date) -> pa.Table:
     ends = classes["ends_on"].take(
         positions(enrollments["class_sourced_id"], classes["sourced_id"])
     )
-    goes_on = pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)
-    table = put(enrollments, "goes_on", goes_on)
+    is_current = pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)
+    table = put(enrollments, "is_current", is_current)
     grouped = table.group_by(["user_sourced_id", "course_sourced_id"], use_threads=False).aggregate(
-        [("goes_on", "any")]
+        [("is_current", "any")]
     )
     return grouped.filter(pc.invert(grouped["goes_on_any"])).select(
         ["user_sourced_id", "course_sourced_id"]

@@ -188,7 +188,7 @@ def undo_plan(
     users = _side("user", audit, roster.users, USER_FIELDS, part, left)
     courses = _side("course", audit, roster.courses, COURSE_FIELDS, part, left)
     for side in (users, courses):
-        _leave_what_is_taken(side, left)
+        _leave_taken_ids(side, left)
     found = connection.execute(sa.text(_PAIRS.format(of_run=of_run)), bound).mappings()
     pairs = _pairs([dict(row) for row in found], users, courses, roster, part, left)
     assignments = pa.Table.from_pylist(
@@ -249,7 +249,7 @@ def _side(
     return side
 
 
-def _leave_what_is_taken(side: _Side, left: list[str]) -> None:
+def _leave_taken_ids(side: _Side, left: list[str]) -> None:
     """Leave records unchanged whose login or sourcedId another record has after the undo.
 
     A record that is left unchanged keeps a login that a third one may want back. So repeat until no
@@ -257,9 +257,11 @@ def _leave_what_is_taken(side: _Side, left: list[str]) -> None:
     undo of a chain of addresses.
     """
     while True:
-        taken = [(id_, _ID_TAKEN) for id_ in _in_the_way(side, lambda record: record["sourced_id"])]
+        taken = [
+            (id_, _ID_TAKEN) for id_ in _find_blocking(side, lambda record: record["sourced_id"])
+        ]
         if side.kind == "user":
-            taken += [(id_, _LOGIN_TAKEN) for id_ in _in_the_way(side, _active_login)]
+            taken += [(id_, _LOGIN_TAKEN) for id_ in _find_blocking(side, _active_login)]
         if not taken:
             return
         for id_, why in taken:
@@ -272,7 +274,7 @@ def _active_login(record: dict[str, Any]) -> str | None:
     return login
 
 
-def _in_the_way(side: _Side, key: Any) -> list[int]:
+def _find_blocking(side: _Side, key: Any) -> list[int]:
     """Return the reverted records whose key another record keeps, or gets before them."""
     holders: dict[str, int] = {}
     for id_, record in side.now.items():
@@ -296,7 +298,7 @@ def _pairs(
     """Return the changes to course assignments."""
     pairs: dict[tuple[int, int], dict[str, Any]] = {}
     stays: dict[tuple[int, int], str] = {}
-    named_anew = {t["sourced_id"] for s in (users, courses) for t in s.targets.values()}
+    new_ids = {t["sourced_id"] for s in (users, courses) for t in s.targets.values()}
     for row in rows:
         user, course = row["user_id"], row["course_id"]
         hangs = (part.kind == "user" and user in users.targets) or (
@@ -309,7 +311,7 @@ def _pairs(
         target = row["before"] or "removed"
         if part.changed_too and row["now"] == target:
             continue
-        why = _why_not(row, target, users, courses, part, named_anew)
+        why = _why_not(row, target, users, courses, part, new_ids)
         if why is None:
             pairs[user, course] = _pair(users.name(user), courses.name(course), row["now"], target)
         else:
@@ -336,7 +338,7 @@ def _why_not(
     users: _Side,
     courses: _Side,
     part: Part,
-    named_anew: set[str | None],
+    new_ids: set[str | None],
 ) -> str | None:
     """Return why an assignment can't be reverted, or None if it can."""
     if row["now"] != row["after"] and not part.changed_too:
@@ -348,7 +350,7 @@ def _why_not(
             return _NO_USER
     for side, id_ in ((users, row["user_id"]), (courses, row["course_id"])):
         unnamed = side.after(id_)["sourced_id"] is None
-        if side.name(id_) is None or (unnamed and side.name(id_) in named_anew):
+        if side.name(id_) is None or (unnamed and side.name(id_) in new_ids):
             return _NO_NAME
     return None
 

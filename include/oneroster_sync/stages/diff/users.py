@@ -82,10 +82,10 @@ def desired_users(
         else pc.fill_null(pc.equal(enabled, "false"), False)
     )
     status = pc.if_else(disabled, "inactive", "active")
-    unsaid = pc.and_(is_left_out(valid, "enabledUser"), pc.is_valid(before["status"]))
+    unstated = pc.and_(is_left_out(valid, "enabledUser"), pc.is_valid(before["status"]))
     if absent is not None:
-        unsaid = pc.and_not(unsaid, pc.is_in(valid["sourcedId"], absent))
-    columns["status"] = pc.if_else(unsaid, before["status"], status)
+        unstated = pc.and_not(unstated, pc.is_in(valid["sourcedId"], absent))
+    columns["status"] = pc.if_else(unstated, before["status"], status)
     columns["row"] = valid["row"]
     return pa.table(columns)
 
@@ -138,7 +138,7 @@ def _held_logins(stored: pa.Table, desired: pa.Table) -> pa.Array:
     )
 
 
-def who_stays_gone(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Array:
+def find_kept_inactive(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Array:
     """Return users that a role alone no longer brings back, because a row says that they are gone.
 
     A row that was withheld because its user has no role may have said so too: its values are lost,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("oneroster")
 
-_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
+_SUCCESSFUL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
 _NOTED = "fetched"
 """Name of the JSON artifact that records the fetched packages and their source."""
 
@@ -67,7 +67,7 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class RunPackages:
     """The packages that a run reads.
 
     Attributes:
@@ -88,14 +88,14 @@ class Brought:
         Raises:
             NotReadyError: It has changed; the run's findings say the same.
         """
-        with _told_by_findings(run):
+        with _report_source_error(run):
             for package in self.packages:
                 if package.opened is not None:
                     package.opened.check_unchanged()
 
 
 @contextlib.contextmanager
-def _told_by_findings(run: Run) -> Iterator[None]:
+def _report_source_error(run: Run) -> Iterator[None]:
     """Write a `SourceError` among the run's findings, and raise it again."""
     try:
         yield
@@ -108,11 +108,11 @@ def _told_by_findings(run: Run) -> Iterator[None]:
 @contextlib.contextmanager
 def private_copies(
     run: Run, kind: Kind, connections: Connections | None = None
-) -> Iterator[Brought]:
+) -> Iterator[RunPackages]:
     """Yield the run's packages: private copies, or a folder in place.
 
     Nobody else can change a copy; it is deleted when the stage ends. A local folder that the run
-    names is read in place: the caller checks it with `Brought.check_unchanged` after reading.
+    names is read in place: the caller checks it with `RunPackages.check_unchanged` after reading.
 
     Args:
         run: A scheduled run reads the site's source; any other run reads the path that it names.
@@ -125,28 +125,30 @@ def private_copies(
     """
     with work_folder() as folder, contextlib.ExitStack() as stack:
         is_named = run.trigger is not Trigger.SCHEDULE
-        with _told_by_findings(run):
+        with _report_source_error(run):
             if is_named and (lies := in_place(run)) is not None and lies.is_dir():
                 whole = FolderInPlace.open(lies, Patience().limits)
                 if (opened := stack.enter_context(whole)) is not None:
-                    yield Brought((Incoming(lies, lies.name, run.started_at, opened),))
+                    yield RunPackages((Incoming(lies, lies.name, run.started_at, opened),))
                     return
         if is_named:
             path = _copy(run.package or "", kind, folder)
-            yield Brought((Incoming(path, path.name, run.started_at),))
+            yield RunPackages((Incoming(path, path.name, run.started_at),))
             return
-        with _told_by_findings(run):
-            brought = _fetch(run, connections, folder)
-            brought = replace(brought, packages=_opened_in_place(brought, folder, stack))
-        yield brought
+        with _report_source_error(run):
+            run_packages = _fetch(run, connections, folder)
+            run_packages = replace(
+                run_packages, packages=_opened_in_place(run_packages, folder, stack)
+            )
+        yield run_packages
 
 
 def _opened_in_place(
-    brought: Brought, folder: Path, stack: contextlib.ExitStack
+    run_packages: RunPackages, folder: Path, stack: contextlib.ExitStack
 ) -> tuple[Incoming, ...]:
     """Return the packages; open the files of those that were not copied."""
     packages = []
-    for package in brought.packages:
+    for package in run_packages.packages:
         found = package
         if not package.path.is_relative_to(folder):
             opened = stack.enter_context(FolderInPlace.open(package.path, Patience().limits))
@@ -179,20 +181,20 @@ def _can_read(package: Path) -> bool:
         return False
 
 
-def put_aside(run: Run, connections: Connections | None = None) -> None:
+def move_read_package(run: Run, connections: Connections | None = None) -> None:
     """Move the packages of a successful run to the archive, if the site's preferences say so.
 
     An error is logged and does not change the outcome: the package then stays where it is.
     """
     chosen = run.preferences
     wanted = run.trigger is Trigger.SCHEDULE and chosen.source_after is After.MOVE
-    if not wanted or run.outcome not in _WELL:
+    if not wanted or run.outcome not in _SUCCESSFUL:
         return
     try:
         source = Source.of(chosen)
         login = source.login(connections)
         for fetched in _fetched_for(run):
-            moved = archive.put_aside(source, fetched, at=run.started_at, login=login)
+            moved = archive.move_read_package(source, fetched, at=run.started_at, login=login)
             log.info("The package is now at %s.", moved or "its place at the source")
             if moved:
                 with database.engine().begin() as connection:
@@ -215,7 +217,7 @@ def _fetched_for(run: Run) -> list[dict[str, Any]]:
     return found
 
 
-def _fetch(run: Run, connections: Connections | None, folder: Path) -> Brought:
+def _fetch(run: Run, connections: Connections | None, folder: Path) -> RunPackages:
     source = Source.of(run.preferences)
     key = f"{source.url.text} {source.pattern}"
     with database.engine().connect() as connection:
@@ -243,7 +245,7 @@ def _fetch(run: Run, connections: Connections | None, folder: Path) -> Brought:
         arrived_at = min(modified or run.started_at, run.started_at)
         packages.append(Incoming(fetched.path, fetched.name, arrived_at))
     taken = None if unread.is_again else (key, unread.newest.as_dict())
-    return Brought(tuple(packages), taken, unread.is_again, unread.gap)
+    return RunPackages(tuple(packages), taken, unread.is_again, unread.gap)
 
 
 def _copy(named: str, kind: Kind, folder: Path) -> Path:

@@ -70,14 +70,14 @@ def blocks(
         RefusedError: The file can't be read.
     """
     place = _Place()
-    for whole, is_open in _whole_lines(stream, name, line_limit, place, quoting):
+    for whole, is_open in _cut_lines(stream, name, line_limit, place, quoting):
         block, count = _checked(whole, name, place.row, line_limit, quoting)
         place.row += count
         if block.rows.size or block.apart:
             yield replace(block, is_open=is_open)
 
 
-def look_at_quoting(stream: Readable, name: str, line_limit: int) -> Quoting:
+def decide_quoting(stream: Readable, name: str, line_limit: int) -> Quoting:
     """Read a file in which a line breaks the grammar, and decide how such lines are read.
 
     Raises:
@@ -86,7 +86,7 @@ def look_at_quoting(stream: Readable, name: str, line_limit: int) -> Quoting:
     place = _Place()
 
     def parts() -> Iterator[bytes]:
-        for whole, _ in _whole_lines(stream, name, line_limit, place):
+        for whole, _ in _cut_lines(stream, name, line_limit, place):
             _check_utf8(whole, name, place.row)
             yield whole
             place.row += whole.count(b"\n")
@@ -101,7 +101,7 @@ class _Place:
     row: int = 1
 
 
-def _whole_lines(
+def _cut_lines(
     stream: Readable, name: str, line_limit: int, place: _Place, quoting: Quoting | None = None
 ) -> Iterator[tuple[bytes, bool]]:
     """Yield a file's bytes, cut between rows, and whether the last line has no line end.
@@ -137,19 +137,19 @@ def _checked(
     data: bytes, name: str, first_row: int, line_limit: int, quoting: Quoting | None
 ) -> tuple[Block, int]:
     _check_utf8(data, name, first_row)
-    mended = quoting.mend(data, first_row) if quoting is not None else None
-    if mended is not None:
-        data = mended.data
+    repaired_lines = quoting.repair(data, first_row) if quoting is not None else None
+    if repaired_lines is not None:
+        data = repaired_lines.data
         if not data:
             block = Block(data, np.empty(0, np.int64), np.empty(0, np.int64))
-            return replace(block, apart=tuple(mended.apart)), mended.lines
+            return replace(block, apart=tuple(repaired_lines.apart)), repaired_lines.lines
     octets = np.frombuffer(data, np.uint8)
     line_feeds, others = _find_low(octets)
     ends = (line_feeds + 1).astype(np.int32)
     starts = np.concatenate(([0], ends[:-1])).astype(np.int32)
     lengths = ends - starts
     rows = np.arange(first_row, first_row + len(ends), dtype=np.int64)
-    rows = rows if mended is None else mended.rows
+    rows = rows if repaired_lines is None else repaired_lines.rows
     if lengths.max() > line_limit:
         at = int(np.flatnonzero(lengths > line_limit)[0])
         row = int(rows[at])
@@ -161,7 +161,7 @@ def _checked(
     lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
     if (firsts == _COMMA).any():
         blank |= pc.match_substring_regex(lines, _NOTHING).to_numpy(False)
-    if mended is None and (b'"' in data or (others == _CR).any()):
+    if repaired_lines is None and (b'"' in data or (others == _CR).any()):
         _check_grammar(data, lines, rows, name)
     controlled = ((others != _CR) & (others != _TAB)).any() or b"\x7f" in data
     if blank.any():
@@ -171,8 +171,8 @@ def _checked(
     control = np.empty(0, np.int64)
     if controlled:
         control = np.flatnonzero(pc.match_substring_regex(lines, _HAS_CONTROL).to_numpy(False))
-    if mended is not None:
-        return Block(data, rows, control, apart=tuple(mended.apart)), mended.lines
+    if repaired_lines is not None:
+        return Block(data, rows, control, apart=tuple(repaired_lines.apart)), repaired_lines.lines
     return Block(data, rows, control), len(ends)
 
 

@@ -24,7 +24,7 @@ from oneroster_sync.findings import Finding, Severity
 from oneroster_sync.findings.finding import shown
 from oneroster_sync.sites.preferences import Profile
 from oneroster_sync.stages.extract.archive import RefusedError
-from oneroster_sync.stages.extract.csv_lines import blocks, look_at_quoting
+from oneroster_sync.stages.extract.csv_lines import blocks, decide_quoting
 from oneroster_sync.stages.extract.enrollment_pairs import with_pair_ids
 from oneroster_sync.stages.extract.headers import match_header
 from oneroster_sync.standard.enums import listed_values
@@ -112,7 +112,7 @@ def read_quoting(source: PackageFile, line_limit: int) -> Quoting:
         RefusedError: Too many lines can't be read.
     """
     with source.open() as stream:
-        return look_at_quoting(stream, f"{source.name}.csv", line_limit)
+        return decide_quoting(stream, f"{source.name}.csv", line_limit)
 
 
 def read_table(
@@ -329,9 +329,9 @@ def _parse(
     table = parse(in_parallel=True)
     if broken:
         table = parse(in_parallel=False)
-        mended = _mend(broken, block, header, edges, f"{file.name}.csv")
-        if mended is not None:
-            return _parse(mended, header, columns, file, edges)
+        repaired_block = _without_blank_cells(broken, block, header, edges, f"{file.name}.csv")
+        if repaired_block is not None:
+            return _parse(repaired_block, header, columns, file, edges)
     numbers = np.delete(block.rows, [row.number - 1 for row in broken])
     flaws = np.full(len(numbers), None, dtype=object)
     if block.control.size:
@@ -346,7 +346,7 @@ def _parse(
     return pa.concat_tables([parsed, _complete(pa.Table.from_pylist(ragged), file)])
 
 
-def _mend(
+def _without_blank_cells(
     broken: list[pacsv.InvalidRow], block: Block, header: list[str], edges: _Edges, name: str
 ) -> Block | None:
     """Return a block without the blank cells beyond the header, or None if it has no such cells.

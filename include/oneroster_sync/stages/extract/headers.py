@@ -71,7 +71,7 @@ _MEANS: dict[str, tuple[str, ...]] = {
     "usertype": ("role",),
 }
 """Headers of other formats, in lower case without separators → the columns they may mean."""
-_TELLS_WHOSE = {"sourcedId", "role", "userSourcedId"}
+_IDENTIFYING = {"sourcedId", "role", "userSourcedId"}
 """Columns that identify the record of a row and tell whether it is a staff member's."""
 _ONLY_1_2 = {
     *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
@@ -198,7 +198,7 @@ def _check_missing(
         place = Severity.ERROR if column.need is Need.ESSENTIAL else severity
         finding = Finding("schema.missing_header", place, name, 1, column.name, expected=expected)
         findings.append(finding)
-        if column.need is Need.ESSENTIAL and column.canonical in _TELLS_WHOSE:
+        if column.need is Need.ESSENTIAL and column.canonical in _IDENTIFYING:
             unreadable.append(finding)
     if unreadable:
         raise RefusedError(*sorted(findings, key=lambda one: one.severity is not Severity.ERROR))
@@ -274,7 +274,7 @@ def version_by_headers(headers: dict[str, list[str]], *, has_roles: bool) -> Ver
     return max(scores, key=lambda version: scores[version])
 
 
-def tells_version(headers: dict[str, list[str]]) -> bool:
+def has_standard_column(headers: dict[str, list[str]]) -> bool:
     """Tell whether any header has a column of any version of the standard."""
     return any(_score(n, meant_names(h), v) for n, h in headers.items() for v in Version)
 

@@ -119,7 +119,7 @@ def merge_link(
     if is_hidden:
         protected = pc.is_valid(kept["sourced_id"])
     if name == "enrollments":
-        may_be_theirs = _may_stand_for(kept, fresh, quarantined[name])
+        may_be_theirs = _may_be_same(kept, fresh, quarantined[name])
         unplaced = pc.and_not(may_be_theirs, protected)
         kept = put(kept, "unplaced", pc.if_else(unplaced, "true", kept["unplaced"]))
         protected = pc.or_(protected, may_be_theirs)
@@ -177,7 +177,7 @@ def link_changes(name: str, stored: pa.Table, merged: pa.Table) -> dict[str, pa.
     }
 
 
-_HANGS_FROM = {
+_REFERRING_COLUMNS = {
     "orgs": {},
     "roles": {"users": "user_sourced_id"},
     "classes": {"courses": "course_sourced_id"},
@@ -192,7 +192,7 @@ _HANGS_FROM = {
 
 def _may_be_hidden(name: str, quarantined: Mapping[str, pa.Table]) -> bool:
     """Tell whether unread lines may hold links of a file, or records that its links refer to."""
-    files = (name, *_HANGS_FROM[name])
+    files = (name, *_REFERRING_COLUMNS[name])
     return any(hides_rows(quarantined[file]) for file in files if file in quarantined)
 
 
@@ -202,7 +202,7 @@ def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -
     if pc.any(is_unclear(name, own)).as_py():
         return pc.is_valid(kept["sourced_id"])
     protected = pc.is_in(kept["sourced_id"], _ids(own))
-    for file, column in _HANGS_FROM[name].items():
+    for file, column in _REFERRING_COLUMNS[name].items():
         if file in quarantined:
             protected = pc.or_(protected, pc.is_in(kept[column], _ids(quarantined[file])))
     if name != "enrollments":
@@ -212,7 +212,7 @@ def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -
     return pc.or_(protected, pc.is_in(stored, pairs.combine_chunks()))
 
 
-def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Array:
+def _may_be_same(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Array:
     """Tell which remembered enrollments a row with an error may mean by a new sourcedId.
 
     Many systems number enrollments anew every night, so that a sourcedId identifies nothing. A
@@ -227,8 +227,8 @@ def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Arra
     """
     pairs = _pair(kept["user_sourced_id"], kept["class_sourced_id"]).combine_chunks()
     again = pc.is_in(_pair(fresh["user_sourced_id"], fresh["class_sourced_id"]), pairs)
-    numbered_anew = 2 * (pc.sum(again).as_py() or 0) >= kept.num_rows
-    rows = kept if numbered_anew else pa.concat_tables([kept, fresh])
+    are_renumbered = 2 * (pc.sum(again).as_py() or 0) >= kept.num_rows
+    rows = kept if are_renumbered else pa.concat_tables([kept, fresh])
     found = pc.or_(
         pc.is_in(broken["sourcedId"], rows["sourced_id"].combine_chunks()),
         pc.is_in(_pair(broken["userSourcedId"], broken["classSourcedId"]), pairs),
@@ -251,7 +251,7 @@ def _may_stand_for(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Arra
                 kept["user_sourced_id"], strays.filter(no_class)["userSourcedId"].combine_chunks()
             ),
         )
-    return theirs if numbered_anew else pc.and_(theirs, pc.is_valid(kept["unplaced"]))
+    return theirs if are_renumbered else pc.and_(theirs, pc.is_valid(kept["unplaced"]))
 
 
 def _ids(table: pa.Table) -> pa.Array:

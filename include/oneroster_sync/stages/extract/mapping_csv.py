@@ -38,7 +38,7 @@ LIMITS = Limits(unpacked=64 * MIB)
 """Size limits of a mapping file."""
 
 _LONGEST = 255
-_UNTOLD = {"schema.column_order", "schema.unknown_column"}
+_NOT_REPORTED = {"schema.column_order", "schema.unknown_column"}
 """Findings of a header that are not reported: columns are read by name, others are notes."""
 
 
@@ -78,7 +78,7 @@ def _read(source: PackageFile, kind: Kind, profile: Profile, extracted: Extracte
     table, rows, noticed = read_table(
         source, _file(kind), profile, repairs.apply, LIMITS.line, Dialect()
     )
-    noticed = [finding for finding in noticed if finding.code not in _UNTOLD]
+    noticed = [finding for finding in noticed if finding.code not in _NOT_REPORTED]
     if lacking := [finding for finding in noticed if finding.severity is Severity.ERROR]:
         raise RefusedError(*lacking)
     findings.extend(noticed)
@@ -88,7 +88,7 @@ def _read(source: PackageFile, kind: Kind, profile: Profile, extracted: Extracte
     table = table.rename_columns([_column(header) for header in table.column_names])
     if kind is Kind.LINKS:
         for column in MAPPINGS[kind]:
-            table = _put(table, column, _unmarked(table[column]))
+            table = _with_column(table, column, _unmarked(table[column]))
     extracted.tables[kind.value] = _judged(table, kind, findings)
     extracted.rows[kind.value] = rows
 
@@ -149,7 +149,7 @@ def _flawed(
     """Record one kind of error for the rows that have no flaw yet."""
     wrong = pc.and_(pc.fill_null(wrong, False), pc.is_null(table["flaw"]))
     findings.add_table(mapping_findings(table.filter(wrong), kind, code, header, expected))
-    return _put(table, "flaw", pc.if_else(wrong, code, table["flaw"]))
+    return _with_column(table, "flaw", pc.if_else(wrong, code, table["flaw"]))
 
 
 def mapping_findings(
@@ -178,5 +178,5 @@ def mapping_findings(
     )
 
 
-def _put(table: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:
+def _with_column(table: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, values)

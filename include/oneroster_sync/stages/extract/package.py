@@ -24,8 +24,8 @@ from oneroster_sync.stages.extract.enrollment_pairs import part_shared_ids
 from oneroster_sync.stages.extract.headers import (
     ALIASES,
     check_delimiter,
+    has_standard_column,
     meant_names,
-    tells_version,
     version_by_headers,
 )
 from oneroster_sync.stages.extract.lookalikes import lookalike
@@ -60,7 +60,7 @@ class Extracted:
     Attributes:
         sha256: Hash of the package's bytes; for a folder, of its files sorted by name.
         version: Version of the standard.
-        is_version_told: Whether the manifest or the columns determine the version.
+        is_version_known: Whether the manifest or the columns determine the version.
         modes: File → absent, bulk or delta, for the rostering files.
         tables: File → the rows of staff; empty for a refused package.
         rows: File → number of all its rows, staff or not.
@@ -73,7 +73,7 @@ class Extracted:
 
     sha256: str
     version: Version = Version.V1_1
-    is_version_told: bool = False
+    is_version_known: bool = False
     modes: dict[str, Mode] = field(default_factory=dict)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
@@ -173,7 +173,7 @@ def _read(
         findings.extend(refusal.findings)
     manifest = _manifest(package, headers, profile, dialect, findings, known)
     extracted.version, version = manifest.version, manifest.version
-    extracted.is_version_told = "manifest" in package.files or tells_version(headers)
+    extracted.is_version_known = "manifest" in package.files or has_standard_column(headers)
     _check_present(package, manifest, findings, known)
     extracted.modes = {
         name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
@@ -198,16 +198,16 @@ def _read(
             before_roles = findings.table()
         staff = _read_file(name, package, profile, dialect, staff, extracted)
         if name == "users" and "roles" in extracted.tables:
-            staff = _mend_roles(package, profile, dialect, staff, extracted, before_roles)
+            staff = _read_roles_again(package, profile, dialect, staff, extracted, before_roles)
     extracted.ignored = staff.ignored
-    if staff.of_nobody:
+    if staff.without_any_role:
         finding = Finding(
-            "semantic.nobodys_row", Severity.WARNING, "users.csv", rows=staff.of_nobody
+            "semantic.nobodys_row", Severity.WARNING, "users.csv", rows=staff.without_any_role
         )
         extracted.findings.add(finding)
 
 
-def _mend_roles(
+def _read_roles_again(
     package: Package,
     profile: Profile,
     dialect: Dialect,

@@ -68,13 +68,13 @@ class Quoting:
         unread: First and last row of each region, in order and disjoint.
         joined: First and last line of each row that has several lines, in order.
         apart: Rows of which only the sourcedId may be used.
-        as_they_stand: Rows with quotes in pairs inside unquoted values.
+        unambiguous: Rows with quotes in pairs inside unquoted values.
     """
 
     unread: list[tuple[int, int]] = field(default_factory=list)
     joined: list[tuple[int, int]] = field(default_factory=list)
     apart: set[int] = field(default_factory=set)
-    as_they_stand: list[int] = field(default_factory=list)
+    unambiguous: list[int] = field(default_factory=list)
 
     def findings(self, name: str) -> Iterator[Finding]:
         """Yield findings about lines that were read although they break the grammar."""
@@ -82,8 +82,8 @@ class Quoting:
         if self.joined:
             row, rows = self.joined[0][0], len(self.joined)
             yield Finding("csv.field_line_break", warning, name, row, rows=rows)
-        if self.as_they_stand:
-            row, rows = self.as_they_stand[0], len(self.as_they_stand)
+        if self.unambiguous:
+            row, rows = self.unambiguous[0], len(self.unambiguous)
             yield Finding("csv.unescaped_quote", warning, name, row, rows=rows)
 
     def start_of(self, row: int) -> int:
@@ -93,7 +93,7 @@ class Quoting:
             return self.joined[at][0]
         return row + 1
 
-    def mend(self, data: bytes, first_row: int) -> Mended:
+    def repair(self, data: bytes, first_row: int) -> RepairedLines:
         """Return lines of a file with the decisions applied.
 
         Args:
@@ -122,7 +122,7 @@ class Quoting:
                 apart.append((first, None, UNREAD))
         pieces.append(data[copied:])
         rows = np.arange(first_row, last_row + 1, dtype=np.int64)[stays]
-        return Mended(b"".join(pieces), rows, apart, len(ends))
+        return RepairedLines(b"".join(pieces), rows, apart, len(ends))
 
     def _events(self, first_row: int, last_row: int) -> list[tuple[int, int, str]]:
         found = [(*region, "unread") for region in _within(self.unread, first_row, last_row)]
@@ -132,7 +132,7 @@ class Quoting:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class RepairedLines:
     """Lines with the decisions applied.
 
     Attributes:
@@ -217,7 +217,7 @@ class _Scan:
         quoting.unread = regions
         hidden = {row for first, last in regions for row in range(first, last + 1)}
         quoting.apart -= hidden
-        quoting.as_they_stand = [row for row in quoting.as_they_stand if row not in hidden]
+        quoting.unambiguous = [row for row in quoting.unambiguous if row not in hidden]
         quoting.joined = [pair for pair in quoting.joined if not _touches(pair, regions)]
         return quoting
 
@@ -257,8 +257,8 @@ class _Scan:
             raise RefusedError(Finding("csv.bare_carriage_return", file=self.name, row=row))
         ending = line.rstrip(b"\r\n")
         cells = _cells(ending)
-        if len(cells) == self._width and all(map(_is_as_it_stands, cells)):
-            self._quoting.as_they_stand.append(row)
+        if len(cells) == self._width and all(map(_is_unambiguous, cells)):
+            self._quoting.unambiguous.append(row)
             return
         may_open, may_close = _MAY_OPEN.search(ending), _MAY_CLOSE.search(ending)
         is_row = len(cells) == self._width and all(map(_has_its_end, cells))
@@ -379,7 +379,7 @@ def _cells(line: bytes) -> list[bytes]:
         at = cell.end()
 
 
-def _is_as_it_stands(cell: bytes) -> bool:
+def _is_unambiguous(cell: bytes) -> bool:
     """Tell whether a value is unambiguous: without quotes, in quotes, or with pairs inside.
 
     A value that begins with a blank, or begins with a quote and does not end with one, has more

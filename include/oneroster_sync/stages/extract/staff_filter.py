@@ -49,7 +49,7 @@ class Staff:
         deltas: Names of the delta files.
         whole_roles: Whether roles.csv is bulk: then remembered roles count only if it has them.
         ignored: Number of rows of users.csv that are not staff.
-        of_nobody: Number of these rows in a delta whose users have no role, now or before.
+        without_any_role: Number of these rows in a delta whose users have no role, now or before.
         user_id_length: Length of roles.csv's references to users after lost leading zeros are
             restored; None if no zeros were lost.
         any_role_fits: Whether any row of users.csv has a role in roles.csv.
@@ -60,7 +60,7 @@ class Staff:
     deltas: frozenset[str] = frozenset()
     whole_roles: bool = False
     ignored: int = 0
-    of_nobody: int = 0
+    without_any_role: int = 0
     user_id_length: int | None = None
     any_role_fits: bool = False
     _staff: list[pa.Array] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Staff:
     _named_roles: list[pa.Array] = field(default_factory=list)
     _primary_pupils: list[pa.Array] = field(default_factory=list)
     _maybe_pupils: list[pa.Array] = field(default_factory=list)
-    _told_by: list[pa.Table] = field(default_factory=list)
+    _pupil_rows: list[pa.Table] = field(default_factory=list)
     _maybe_primary: list[pa.Array] = field(default_factory=list)
     _dropped: list[pa.Array] = field(default_factory=list)
     _kept: list[pa.Array] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Staff:
         """Return a copy of the current state, for a file that has to be read again."""
         lists = (
             *("_staff", "_unread", "_others", "_named_roles", "_dropped", "_kept"),
-            *("_primary_pupils", "_maybe_pupils", "_maybe_primary", "_told_by"),
+            *("_primary_pupils", "_maybe_pupils", "_maybe_primary", "_pupil_rows"),
         )
         copied: dict[str, Any] = {name: list(getattr(self, name)) for name in lists}
         leavers = {name: list(parts) for name, parts in self._leavers.items()}
@@ -107,7 +107,7 @@ class Staff:
         if self.user_id_length is not None:
             users = pc.utf8_trim_whitespace(table["userSourcedId"])
             users = pc.utf8_lpad(users, width=self.user_id_length, padding="0")
-            table = _put(table, "userSourcedId", users)
+            table = _with_column(table, "userSourcedId", users)
         table = self._with_known_users(table)
         who = _who_by_role(table)
         found = self._judge("roles", table, who)
@@ -130,7 +130,7 @@ class Staff:
         self._maybe_pupils.append(_ids(table["userSourcedId"].filter(pc.and_(theirs, odd))))
         if not self.whole_roles:
             named = ["userSourcedId", "row", "status", "dateLastModified"]
-            self._told_by.append(table.select(named).filter(pupils))
+            self._pupil_rows.append(table.select(named).filter(pupils))
         staff = pc.and_(found[Verdict.COMES], pc.not_equal(role_type, "secondary"))
         self._maybe_primary.append(_ids(table["userSourcedId"].filter(staff)))
         return self._kept_of("roles", table, found, who)
@@ -145,9 +145,9 @@ class Staff:
         unclear = pc.and_(unclear, pc.fill_null(role_is(table["role"], STAFF_ROLES), False))
         unclear = pc.and_(unclear, pc.and_(pc.is_null(table["flaw"]), pc.is_null(table["goes"])))
         if pc.any(unclear).as_py():
-            table = _put(table, "flaw", pc.if_else(unclear, _UNCLEAR_TYPE, table["flaw"]))
+            table = _with_column(table, "flaw", pc.if_else(unclear, _UNCLEAR_TYPE, table["flaw"]))
             table = _hide(table, unclear, {*_KEPT_WHEN_WITHHELD, "userSourcedId"})
-            table = _put(table, "withheld", pc.or_(table["withheld"], unclear))
+            table = _with_column(table, "withheld", pc.or_(table["withheld"], unclear))
         theirs = _is_among(table["userSourcedId"], self._second)
         theirs = pc.and_(theirs, role_is(table["role"], STAFF_ROLES))
         theirs = pc.and_(pc.fill_null(theirs, False), pc.is_null(table["flaw"]))
@@ -160,11 +160,11 @@ class Staff:
         named = pc.is_in(self.known.role_ids, _joined(self._named_roles))
         remembered = pc.and_(pc.is_in(self.known.role_users, self._second), pc.invert(named))
         ids, users = (a.filter(remembered) for a in (self.known.role_ids, self.known.role_users))
-        rows_of_pupils = pa.concat_tables(self._told_by).combine_chunks()
+        rows_of_pupils = pa.concat_tables(self._pupil_rows).combine_chunks()
         rows = rows_of_pupils.take(
             pc.index_in(users, rows_of_pupils["userSourcedId"].combine_chunks())
         )
-        rows = _put(rows, "userSourcedId", pa.nulls(len(ids), pa.string()))
+        rows = _with_column(rows, "userSourcedId", pa.nulls(len(ids), pa.string()))
         rows = rows.append_column("sourcedId", ids)
         rows = rows.append_column("goes", pa.repeat(NOT_PRIMARY, len(ids)))
         rows = rows.append_column("withheld", pa.repeat(False, len(ids)))
@@ -185,9 +185,11 @@ class Staff:
         not_staff = pc.and_(pupils, pc.or_(_outside(who), who[Who.NOBODY]))
         self.ignored += pc.sum(not_staff).as_py() or 0
         if "users" in self.deltas:
-            of_nobody = pc.and_(found[Verdict.PUPIL], who[Who.NOBODY])
-            of_nobody = pc.and_not(of_nobody, pc.fill_null(is_marked(table, self.version), False))
-            self.of_nobody += pc.sum(of_nobody).as_py() or 0
+            without_any_role = pc.and_(found[Verdict.PUPIL], who[Who.NOBODY])
+            without_any_role = pc.and_not(
+                without_any_role, pc.fill_null(is_marked(table, self.version), False)
+            )
+            self.without_any_role += pc.sum(without_any_role).as_py() or 0
         self._dropped.append(_ids(table["sourcedId"].filter(pupils)))
         table = _hide(table, found[Verdict.GOES], _KEPT_WHEN_GOING)
         table = self._withhold(table, found[Verdict.UNREADABLE], who)
@@ -247,7 +249,7 @@ class Staff:
         marked = pc.and_not(found[Verdict.GOES], by_role)
         goes = pc.if_else(marked, pa.scalar(MARKED), table["goes"])
         why = pc.if_else(who[Who.SECOND], NOT_PRIMARY, NO_STAFF)
-        table = _put(table, "goes", pc.if_else(leaving, why, goes))
+        table = _with_column(table, "goes", pc.if_else(leaving, why, goes))
         if pc.any(leaving).as_py():
             leavers = _hide(table, leaving, _KEPT_WHEN_GOING).filter(leaving)
             self._leavers.setdefault(name, []).append(leavers)
@@ -351,9 +353,9 @@ class Staff:
             blank = pc.is_null(table["role"])
             why = pc.if_else(blank, "row.missing_required_value", "row.invalid_enum")
         noted = pc.and_(rows, pc.is_null(table["flaw"]))
-        table = _put(table, "flaw", pc.if_else(noted, why, table["flaw"]))
+        table = _with_column(table, "flaw", pc.if_else(noted, why, table["flaw"]))
         table = _hide(table, rows, _KEPT_WHEN_WITHHELD)
-        return _put(table, "withheld", pc.or_(table["withheld"], rows))
+        return _with_column(table, "withheld", pc.or_(table["withheld"], rows))
 
     def _with_known_users(self, table: pa.Table) -> pa.Table:
         if table["flaw"].null_count == table.num_rows:
@@ -368,7 +370,7 @@ class Staff:
         users = pc.if_else(broken, whose, table["userSourcedId"])
         lost = pc.and_(broken, pc.is_null(users))
         self._lost_role = self._lost_role or bool(pc.any(lost).as_py())
-        return _put(table, "userSourcedId", users)
+        return _with_column(table, "userSourcedId", users)
 
     @property
     def dropped(self) -> pa.Array:
@@ -405,9 +407,9 @@ def withhold_without_role(
         return users, NO_IDS
     unknown = pc.and_(alone, pc.invert(pc.is_in(ids, known)))
     ours = pc.and_not(alone, unknown)
-    users = _put(users, "flaw", pc.if_else(ours, "reference.missing_role", users["flaw"]))
+    users = _with_column(users, "flaw", pc.if_else(ours, "reference.missing_role", users["flaw"]))
     users = _hide(users, ours, _KEPT_WHEN_WITHHELD)
-    users = _put(users, "withheld", pc.or_(users["withheld"], ours))
+    users = _with_column(users, "withheld", pc.or_(users["withheld"], ours))
     return users.filter(pc.invert(unknown)), _ids(ids.filter(unknown))
 
 
@@ -455,11 +457,11 @@ def _hide(table: pa.Table, rows: pa.ChunkedArray, kept: set[str]) -> pa.Table:
     for name in table.column_names:
         if name not in kept:
             hidden = pc.if_else(rows, pa.scalar(None, table[name].type), table[name])
-            table = _put(table, name, hidden)
+            table = _with_column(table, name, hidden)
     return table
 
 
-def _put(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+def _with_column(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, values)
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from oneroster_sync.roster.model import Known
     from oneroster_sync.runs import Run
     from oneroster_sync.runs.pending_deltas import Delta
-    from oneroster_sync.stages.extract.acquire import Brought, Connections, Incoming
+    from oneroster_sync.stages.extract.acquire import Connections, Incoming, RunPackages
 
 Taken = tuple[str, dict[str, Any]]
 """A source, and the newest package taken from it."""
@@ -90,22 +90,22 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
     sha256, taken, lost = "", None, dict[str, str]()
     packages: list[pending_deltas.Arrived] = []
     try:
-        with private_copies(run, kind, connections) as brought:
-            taken = brought.taken
+        with private_copies(run, kind, connections) as run_packages:
+            taken = run_packages.taken
             # Hashing runs on another processor while the packages are read.
-            with Hashing(functools.partial(_sha256_of_all, brought)) as hashing:
+            with Hashing(functools.partial(_sha256_of_all, run_packages)) as hashing:
                 if same := reuse.find_reusable(run, basis, hashing.result):
                     return _reused(run, same, taken)
                 begin_reading()
-                for one in brought.packages:
+                for one in run_packages.packages:
                     extracted = _read(one, run, kind, known)
                     packages.append(pending_deltas.Arrived(one.name, one.arrived_at, extracted))
                     known = pending_deltas.with_staff(known, extracted.tables.items())
                 sha256 = hashing.result()
-            brought.check_unchanged(run)
-            if brought.is_again and _leave_out_deltas(packages[-1]):
+            run_packages.check_unchanged(run)
+            if run_packages.is_again and _leave_out_deltas(packages[-1]):
                 basis = None
-            lost = _lost(packages, brought.gap)
+            lost = _lost(packages, run_packages.gap)
     except RefusedError as refusal:  # the package exceeds the size limit of a copy
         name = UPath(run.package or "").name
         packages = [pending_deltas.Arrived(name, run.started_at, _refused(refusal.finding))]
@@ -113,7 +113,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
         package.extracted.sha256 = sha256
         log_files(package.extracted, kind)
     newest = packages[-1].extracted
-    is_told = run.of_package and newest.is_version_told
+    is_told = run.of_package and newest.is_version_known
     values = {
         "sha256": sha256,
         "basis": basis,
@@ -209,9 +209,9 @@ def _can_be_judged(packages: Sequence[pending_deltas.Arrived], run: Run) -> bool
     return run.of_package and len(packages) == 1 and bool(one.refused_tables) and is_bulk
 
 
-def _sha256_of_all(brought: Brought) -> str:
+def _sha256_of_all(run_packages: RunPackages) -> str:
     """Return the sha256 of a package, or of the hashes of several packages."""
-    found = [one.sha256() for one in brought.packages]
+    found = [one.sha256() for one in run_packages.packages]
     return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
@@ -308,7 +308,7 @@ def log_files(extracted: Extracted, kind: Kind = Kind.PACKAGE) -> None:
     what = f"OneRoster {extracted.version}"
     if kind in MAPPINGS:
         what = f"{kind}.csv"
-    elif not extracted.is_version_told:
+    elif not extracted.is_version_known:
         what = "of a version of OneRoster that could not be determined"
     log.info("The package is %s, sha256 %s.", what, extracted.sha256)
     for name, rows in extracted.rows.items():

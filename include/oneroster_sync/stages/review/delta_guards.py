@@ -22,7 +22,7 @@ from oneroster_sync.stages.diff.stage import only_adds, with_absent
 from oneroster_sync.stages.extract.fold import part_of
 from oneroster_sync.stages.extract.pending_deltas import ASK_FOR_BULK, read_extracted
 from oneroster_sync.stages.review.by_school import count_by_school
-from oneroster_sync.stages.review.guards import check_plan, coming_back, with_second_role
+from oneroster_sync.stages.review.guards import check_plan, find_reactivated, with_second_role
 from oneroster_sync.standard import ROSTERING_FILES
 from oneroster_sync.standard.modes import Mode
 
@@ -117,7 +117,7 @@ def hold_out_of_step(
     return holds
 
 
-def find_what_is_lacking(connection: Connection, site: str, modes: Mapping[str, Mode]) -> Findings:
+def find_lost_deltas(connection: Connection, site: str, modes: Mapping[str, Mode]) -> Findings:
     """Return findings about lost deltas, except for files that now come in bulk."""
     findings = Findings()
     lacking = {
@@ -142,7 +142,7 @@ def find_recent(run: Run, plan: Plan, now: dt.datetime) -> Recent:
             connection,
             run.site,
             now=now,
-            coming_back=coming_back(plan),
+            find_reactivated=find_reactivated(plan),
             second=with_second_role(plan),
         )
 

@@ -186,17 +186,19 @@ def _additions(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> li
     if not pc.any(roster.users["managed"]).as_py():
         return []
     found = int(pc.sum(pc.equal(plan.users["action"], "add")).as_py() or 0)
-    return _coming("guard.additions", found, recent.added, roster, guards.added_users, recent)
+    return _hold_returning(
+        "guard.additions", found, recent.added, roster, guards.added_users, recent
+    )
 
 
 def _reactivations(plan: Plan, roster: Roster, guards: Guards, recent: Recent) -> list[Hold]:
     """Hold too many returning users; absent users come back when an export is fixed."""
-    found = len(coming_back(plan) - recent.absent)
+    found = len(find_reactivated(plan) - recent.absent)
     limit = guards.reactivated_users
-    return _coming("guard.reactivations", found, recent.reactivated, roster, limit, recent)
+    return _hold_returning("guard.reactivations", found, recent.reactivated, roster, limit, recent)
 
 
-def coming_back(plan: Plan) -> frozenset[int]:
+def find_reactivated(plan: Plan) -> frozenset[int]:
     """Return the `id` of the managed users whom a plan would reactivate."""
     users = plan.users
     back = pc.and_(
@@ -206,7 +208,7 @@ def coming_back(plan: Plan) -> frozenset[int]:
     return frozenset(users.filter(ours)["id"].to_pylist())
 
 
-def _coming(
+def _hold_returning(
     code: str, found: int, earlier: int, roster: Roster, limit: Limit, recent: Recent
 ) -> list[Hold]:
     """Check users who come by this plan alone, or together with recent unapproved ones."""
@@ -369,8 +371,8 @@ def _empty_files(
 ) -> list[Hold]:
     """Hold empty files; files of classes only while a remembered class has not ended."""
     ends = roster.links["classes"]["ends_on"]
-    go_on = pc.any(pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)).as_py()
-    is_summer = roster.managed_active("users") > 0 and not go_on
+    continuing = pc.any(pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)).as_py()
+    is_summer = roster.managed_active("users") > 0 and not continuing
     expected = _NEVER_EMPTY if is_summer else (*_NEVER_EMPTY, *_EMPTY_IN_SUMMER)
     of = {"users": roster.managed_active("users"), "courses": roster.managed_active("courses")}
     return [

@@ -81,7 +81,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
         holds = order_holds(holds + of_deltas)
     if run.removals_of and (runs.find(run.removals_of).withheld or {}).get("held_back"):
         # The approver of the rest held these removals back: they wait whatever the thresholds say.
-        holds = order_holds((*holds, *_hold_what_was_held_back(plan, roster)))
+        holds = order_holds((*holds, *_hold_removals_held_back(plan, roster)))
     for hold in holds:
         log.warning("Held: %s", hold.to_text())
     result = Result(values={"schools": schools[:_SCHOOLS]}, is_logged=True)
@@ -94,7 +94,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
     findings.extend(hold.as_finding() for hold in holds)
     if run.of_package:
         with database.engine().connect() as connection:
-            lacking = delta_guards.find_what_is_lacking(connection, run.site, extracted.modes)
+            lacking = delta_guards.find_lost_deltas(connection, run.site, extracted.modes)
         run_log.log_findings(lacking.table())
         findings.add_table(lacking.table())
     result.findings = findings.table()
@@ -121,20 +121,20 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
     waits = run.outcome is None or (run.outcome is Outcome.HELD and run.decision is None)
     if run.plan_hash is None or not waits or not run.of_package or run.is_preview:
         return
-    brought = files_of(run, bulk_only=True)
+    bulk_files = files_of(run, bulk_only=True)
     with database.engine().begin() as connection:
         for older in superseded.list_held(connection, run.site):
             is_part = older.undoes or older.kind in MAPPINGS
             if older.decision or is_part or older.started_at >= run.started_at:
                 continue
             is_folded = not set(older.deltas or ()).isdisjoint(run.deltas or ())
-            if is_folded or files_of(older) <= brought:
+            if is_folded or files_of(older) <= bulk_files:
                 reason = superseded.newer_plan(run)
                 superseded.supersede(connection, older, reason, now=now)
                 log.info("The plan of %s is superseded by this one.", older.named())
 
 
-def _hold_what_was_held_back(plan: Plan, roster: Roster) -> list[Hold]:
+def _hold_removals_held_back(plan: Plan, roster: Roster) -> list[Hold]:
     """Return the reasons to hold removals that an approver held back: all of the plan's."""
     return [
         Hold("guard.held_back", kind, found, roster.managed_active(kind), "none without approval")

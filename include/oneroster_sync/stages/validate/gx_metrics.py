@@ -209,7 +209,7 @@ def _find_other_kinds(expectation: Any, column: Column) -> Rows:
     target = TARGETS.get().get(expectation.file)
     if target is None:
         return _NO_ROWS
-    types = target.told(column.distinct, "type")
+    types = target.lookup(column.distinct, "type")
     right = pc.or_(pc.is_in(types, pa.array(expectation.kinds)), pc.starts_with(types, "ext:"))
     # The type of a record outside the package is unknown (null) and accepted.
     return column.rows_of(pc.invert(pc.fill_null(right, True)))
@@ -258,7 +258,7 @@ def _mark_disagreeing(expectation: Any, a: pa.Array, b: pa.Array) -> pa.Array:
     target = TARGETS.get().get(expectation.file)
     if target is None:
         return _mark_none(a)
-    return pc.fill_null(pc.not_equal(target.told(a, expectation.told), b), False)
+    return pc.fill_null(pc.not_equal(target.lookup(a, expectation.told), b), False)
 
 
 def _mark_older(expectation: Any, a: pa.Array, b: pa.Array) -> pa.Array:

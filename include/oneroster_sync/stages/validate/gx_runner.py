@@ -154,16 +154,16 @@ def _result(suite: str, decided: list[Judged]) -> dict[str, Any]:
     from oneroster_sync.stages.validate.gx_internals import calc_validation_statistics
 
     results = [result for result, _ in decided]
-    said = calc_validation_statistics(results)
+    totals = calc_validation_statistics(results)
     result: dict[str, Any] = ExpectationSuiteValidationResult(
         results=[],
-        success=said.success,
+        success=totals.success,
         suite_name=suite,
         statistics={
-            "evaluated_expectations": said.evaluated_expectations,
-            "successful_expectations": said.successful_expectations,
-            "unsuccessful_expectations": said.unsuccessful_expectations,
-            "success_percent": said.success_percent,
+            "evaluated_expectations": totals.evaluated_expectations,
+            "successful_expectations": totals.successful_expectations,
+            "unsuccessful_expectations": totals.unsuccessful_expectations,
+            "success_percent": totals.success_percent,
         },
         meta={"great_expectations_version": gx.__version__},
     ).to_json_dict()

@@ -43,7 +43,7 @@ def without_values(
         chosen = pc.is_in(rows["row"], of_column)
         if not pc.any(chosen).as_py():
             continue
-        rows = leave_out(rows, column, chosen, _what_stays(rows[column], column, suite, targets))
+        rows = leave_out(rows, column, chosen, _accepted_ids(rows[column], column, suite, targets))
         made = _COMES_FROM.get(column)
         if made is not None and made in rows.column_names:
             nothing = pa.nulls(rows.num_rows, pa.string())
@@ -51,7 +51,7 @@ def without_values(
     return rows
 
 
-def _what_stays(
+def _accepted_ids(
     cells: pa.ChunkedArray, column: str, suite: Mapping[str, Any], targets: Mapping[str, Target]
 ) -> pa.ChunkedArray | pa.Array:
     """Return the accepted sourcedIds of each cell that is a list; null for other cells."""

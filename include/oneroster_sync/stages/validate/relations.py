@@ -54,7 +54,7 @@ class ColumnValuesReferToKind(ColumnMapMetricProvider):
         codes, cells = pd.factorize(column)
         if target is None or not len(cells):
             return pd.Series(True, index=column.index)
-        types = target.told(pa.array(cells, pa.string()), "type")
+        types = target.lookup(pa.array(cells, pa.string()), "type")
         right = pc.or_(pc.is_in(types, pa.array(kinds)), pc.starts_with(types, "ext:"))
         right = pc.or_(pc.fill_null(right, True), pc.is_null(types))
         return pd.Series(right.to_numpy(zero_copy_only=False)[codes], index=column.index)
@@ -78,7 +78,7 @@ class PairAgreesWithTarget(ColumnPairMapMetricProvider):
         target = TARGETS.get().get(file)
         if target is None or not len(column_A):
             return pd.Series(True, index=column_A.index)
-        theirs = target.told(pa.array(column_A, pa.string()), told)
+        theirs = target.lookup(pa.array(column_A, pa.string()), told)
         same = pc.fill_null(pc.equal(theirs, pa.array(column_B, pa.string())), True)
         return pd.Series(same.to_numpy(zero_copy_only=False), index=column_A.index)
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from oneroster_sync.standard import Version
 
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
-_TELLING_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
+_RELEVANT_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
 _UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
 _NOT_STORED = {"academicSessions"}
-_TOLD = {"academicSessions": ("type",), "orgs": ("type",), "classes": ("schoolSourcedId",)}
+_COMPARED = {"academicSessions": ("type",), "orgs": ("type",), "classes": ("schoolSourcedId",)}
 """File → columns of its records that other rows are compared with."""
 _ENTITIES = ("users", "courses", "enrollments")
 """The files whose rows become users, courses and course assignments."""
@@ -79,7 +79,7 @@ def validate_rows(
         tables: File → snapshot, as `package.extract_package` returns them.
         modes: File → its mode.
         version: Version of the standard.
-        known: File → the site's sourcedIds; only needed if `asks_what_is_known`.
+        known: File → the site's sourcedIds; only needed if `may_refer_to_known`.
         suites: The folder `expectations/`.
         modified: Last modified times of records of deltas: file, sourced_id, modified_at.
         in_use: The settings in use at the site, as suites name them in `used_by`.
@@ -110,7 +110,7 @@ def validate_rows(
                 continue
             table = without_repetitions(name, tables[name], validated.findings)
             if name == "enrollments" and modes[name] is Mode.BULK:
-                table = _with_those_that_hang(table, targets)
+                table = _with_dependent_enrollments(table, targets)
             missing = _empty_columns(table)
             suite = load_suite(
                 suites, version, name, modes[name], missing, in_use, is_strict=is_strict
@@ -122,7 +122,7 @@ def validate_rows(
                 judged, sound, late_ones = _judge_in_time(judge, name, sound, suite)
                 found = pa.concat_tables([found, late_ones])
                 twins = _twins(name, sound, table.filter(flawed), suite)
-                judged = _telling(pa.concat_tables([judged, twins]), sound)
+                judged = _only_relevant(pa.concat_tables([judged, twins]), sound)
                 found = pa.concat_tables([found, _of_used_teachers(judged, sound)])
                 found = with_suggestions(found, sound, name, version, validated.valid, targets)
             validated.findings.add_table(found.drop_columns(["effect"]))
@@ -159,15 +159,15 @@ def unusable_files(
     findings, spoilt = Findings(), list[str]()
     if any(modes[name] is not Mode.ABSENT and not number for name, number in rows.items()):
         return findings
-    brought = [name for name in _ENTITIES if name in validated.valid]
-    for name in brought:
+    present = [name for name in _ENTITIES if name in validated.valid]
+    for name in present:
         usable, errors = validated.valid[name].num_rows, validated.quarantined[name].num_rows
         if usable == 0 and errors:
             spoilt.append(name)
-        elif usable == 0 and rows.get(name) and name == "users" and _is_whole(modes):
+        elif usable == 0 and rows.get(name) and name == "users" and _lists_all_staff(modes):
             findings.add(Finding("table.no_staff", file="users.csv"))
-    is_delta = any(modes[name] is Mode.DELTA for name in brought)
-    is_known = any(validated.valid[name].num_rows for name in brought) or validated.superseded
+    is_delta = any(modes[name] is Mode.DELTA for name in present)
+    is_known = any(validated.valid[name].num_rows for name in present) or validated.superseded
     # A known user's row without a role is used: a later role must not bring the user back.
     is_known = is_known or _has_users_without_role(validated)
     if not (is_delta and is_known):
@@ -182,12 +182,12 @@ def _has_users_without_role(validated: Validated) -> bool:
     )
 
 
-def _is_whole(modes: Mapping[str, Mode]) -> bool:
+def _lists_all_staff(modes: Mapping[str, Mode]) -> bool:
     """Tell whether a package lists all staff, so that users without a row are not staff."""
     return modes["users"] is Mode.BULK and modes.get("roles") is not Mode.DELTA
 
 
-def asks_what_is_known(modes: Mapping[str, Mode]) -> bool:
+def may_refer_to_known(modes: Mapping[str, Mode]) -> bool:
     """Tell whether rows may refer to records that the site has but the package does not."""
     return any(_counts_as_known(name, mode) for name, mode in modes.items())
 
@@ -214,8 +214,8 @@ def _targets(
         ids = _ids(tables[name]) if name in tables else NO_IDS
         stored = known.get(name, NO_IDS) if _counts_as_known(name, mode) else NO_IDS
         about = None
-        if name in _TOLD and name in tables:
-            about = tables[name].select(["sourcedId", *_TOLD[name]])
+        if name in _COMPARED and name in tables:
+            about = tables[name].select(["sourcedId", *_COMPARED[name]])
         targets[name] = Target(pa.concat_arrays([ids, stored]), stored=stored, about=about)
     if "roles" in tables and "users" in tables:
         # Extract withholds users without a role, remembered or new; they are not judged.
@@ -241,13 +241,13 @@ def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
     if name in targets:
         targets[name].quarantined = _ids(bad)
         targets[name].removed = _ids(going)
-        if name in _TOLD:  # a value that was left out must not be compared with
-            targets[name].about = good.select(["sourcedId", *_TOLD[name]])
+        if name in _COMPARED:  # a value that was left out must not be compared with
+            targets[name].about = good.select(["sourcedId", *_COMPARED[name]])
     if name == "roles" and "roles.userSourcedId" in targets:
         targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
 
 
-def _with_those_that_hang(enrollments: pa.Table, targets: Mapping[str, Target]) -> pa.Table:
+def _with_dependent_enrollments(enrollments: pa.Table, targets: Mapping[str, Target]) -> pa.Table:
     """Mark enrollments of a bulk file as going if a row removes their user or class.
 
     In a delta such a row is an error: an SIS sends no row for what belongs to a removed record.
@@ -394,15 +394,15 @@ def _errors_of(
     return found.append_column("effect", pa.repeat("row", count))
 
 
-def _telling(found: pa.Table, table: pa.Table) -> pa.Table:
+def _only_relevant(found: pa.Table, table: pa.Table) -> pa.Table:
     """Drop findings about values that a row which goes does not need."""
     going = is_going(table)
     if pc.any(going).as_py():
         of_these = pc.is_in(found["row"], table["row"].filter(going).combine_chunks())
-        said = pc.is_in(found["column"], _TELLING_WHEN_REMOVED)
+        is_reported = pc.is_in(found["column"], _RELEVANT_WHEN_REMOVED)
         of_roles = pc.equal(found["target_file"], "roles.csv")
-        said = pc.and_not(said, pc.fill_null(of_roles, False))
-        found = found.filter(pc.or_(pc.invert(of_these), said))
+        is_reported = pc.and_not(is_reported, pc.fill_null(of_roles, False))
+        found = found.filter(pc.or_(pc.invert(of_these), is_reported))
     return _without_explained(found)
 
 
@@ -423,8 +423,8 @@ def _of_used_teachers(found: pa.Table, table: pa.Table) -> pa.Table:
     named = [name for name in _OF_TEACHING if name in used.column_names]
     right = at_most_one_primary_teacher(used.select(named).to_pandas())
     still = used["row"].filter(pa.array(~right.to_numpy())).combine_chunks()
-    said = pc.or_(pc.not_equal(found["code"], code), pc.is_in(found["row"], still))
-    return found.filter(said)
+    is_reported = pc.or_(pc.not_equal(found["code"], code), pc.is_in(found["row"], still))
+    return found.filter(is_reported)
 
 
 _EXPLAINED_BY = {
@@ -476,10 +476,10 @@ def _judge_in_time(
         return found, rows, FOUND.empty_table()
     late, rows = rows.filter(is_late), rows.filter(pc.invert(is_late))
     codes = pa.array([e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)])
-    said = pc.and_(
+    is_reported = pc.and_(
         pc.is_in(found["row"], late["row"].combine_chunks()), pc.is_in(found["code"], codes)
     )
-    reported = found.filter(said)
+    reported = found.filter(is_reported)
     if not rows.num_rows:
         return FOUND.empty_table(), rows, reported
     return type(judge)().judge(f"{name}.csv", _claiming(rows), suite), rows, reported

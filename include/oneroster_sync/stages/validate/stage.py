@@ -16,7 +16,7 @@ from oneroster_sync.stages.base import Result, RunContext, stage, unless_reused
 from oneroster_sync.stages.extract import pending_deltas
 from oneroster_sync.stages.extract.fold import STRIDE, rows_in_files, with_rows_of_file
 from oneroster_sync.stages.extract.unclear import find_unclear, hide_unknown_ids
-from oneroster_sync.stages.validate.rows import asks_what_is_known, unusable_files, validate_rows
+from oneroster_sync.stages.validate.rows import may_refer_to_known, unusable_files, validate_rows
 
 log = logging.getLogger("oneroster")
 
@@ -39,7 +39,7 @@ def validate(context: RunContext) -> Result:
     with database.engine().connect() as connection:
         folded = pending_deltas.read_folded(context, connection)
     extracted = folded.extracted
-    roster = context.roster() if asks_what_is_known(extracted.modes) else None
+    roster = context.roster() if may_refer_to_known(extracted.modes) else None
     is_strict = run.preferences.profile == "strict"
     validated = validate_rows(
         extracted.tables,

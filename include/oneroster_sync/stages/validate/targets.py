@@ -37,14 +37,14 @@ class Target:
             return pc.is_in(ids, self.present)
         return pc.invert(pc.is_in(ids, self.quarantined if state == "usable" else self.removed))
 
-    def told(self, ids: pa.Array, column: str) -> pa.Array:
+    def lookup(self, ids: pa.Array, column: str) -> pa.Array:
         """Return a column of each record; null if the record is unknown or has errors."""
         if self.about is None:
             return pa.nulls(len(ids), pa.string())
         at = pc.index_in(ids, self.about["sourcedId"].combine_chunks(), skip_nulls=True)
         sound = pc.invert(pc.is_in(ids, self.quarantined))
-        said = self.about[column].combine_chunks().take(at)
-        return pc.if_else(sound, said, pa.scalar(None, pa.string()))
+        values = self.about[column].combine_chunks().take(at)
+        return pc.if_else(sound, values, pa.scalar(None, pa.string()))
 
     def leave_out(self, ids: pa.Array) -> None:
         """Treat unused records as absent, unless the site has them."""

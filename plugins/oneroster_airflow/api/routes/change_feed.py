@@ -50,10 +50,10 @@ def changes_after(
         page = change_feed.read_page(connection, site, after, limit)
     # The database returns the changes as JSON. Parsing and writing them again would take longer
     # than the query.
-    told = {
+    envelope = {
         "next": page.next,
         "version_complete": page.version_complete,
         "roster_version": page.roster_version,
     }
-    body = f'{{"changes": [{", ".join(page.changes)}], {json.dumps(told)[1:]}'
+    body = f'{{"changes": [{", ".join(page.changes)}], {json.dumps(envelope)[1:]}'
     return Response(body, media_type="application/json")

@@ -44,7 +44,7 @@ def approve(run_id: RunId, body: models.Approval, actor: Administrator) -> model
     held_back = HeldBack(tuple(stays.schools), tuple(stays.kinds)) if stays else None
     verdict = held_decision.Verdict(True, actor.name, body.reason, body.plan_hash, held_back)
     held_decision.record(find(run_id), verdict)
-    held_decision.set_going(find(run_id), verdict)
+    held_decision.resume_dag_run(find(run_id), verdict)
     return detail(find(run_id), actor)
 
 
@@ -75,7 +75,7 @@ def discard(run_id: RunId, body: models.Refusal, actor: Administrator) -> models
     """Discard a held plan; nothing of it is applied."""
     verdict = held_decision.Verdict(False, actor.name, body.reason)
     held_decision.record(find(run_id), verdict)
-    held_decision.set_going(find(run_id), verdict)
+    held_decision.resume_dag_run(find(run_id), verdict)
     return detail(find(run_id), actor)
 
 

@@ -67,11 +67,11 @@ def save(
             )
     except allow_list.NotAllowedError as error:
         wrong = [FieldProblem(field=f, message=sentence(why)) for f, why in error.fields.items()]
-        told = " ".join(problem.message for problem in wrong)
-        raise Problem(422, told, code="source.not_allowed", errors=wrong) from None
+        detail = " ".join(problem.message for problem in wrong)
+        raise Problem(422, detail, code="source.not_allowed", errors=wrong) from None
     except preferences_store.NoSuchAdminError:
-        told = "No active account has this e-mail address."
-        wrong = [FieldProblem(field="credited_admin", message=told)]
+        message = "No active account has this e-mail address."
+        wrong = [FieldProblem(field="credited_admin", message=message)]
         raise Problem(422, "The credited administrator can't be used.", errors=wrong) from None
     except preferences_store.PreferencesConflictError:
         with database.engine().connect() as connection:
@@ -220,11 +220,11 @@ def _preferences(connection: Connection, site: str, actor: Actor) -> models.Pref
 def _shown(settings: Settings, actor: Actor) -> Settings:
     """Return settings with e-mail addresses masked if the actor may not see them."""
     recipients = tuple(masked(address, actor) for address in settings.notices.recipients)
-    told = {
+    values = {
         "credited_admin": masked(settings.credited_admin, actor),
         "notices": settings.notices.model_copy(update={"recipients": recipients}),
     }
-    return settings.model_copy(update=told)
+    return settings.model_copy(update=values)
 
 
 def _upcoming(chosen: Preferences) -> list[models.Upcoming]:

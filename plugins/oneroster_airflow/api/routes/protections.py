@@ -40,7 +40,7 @@ def read(site: Site, actor: Insider) -> models.StaleCauses:
     del actor
     with database.engine().connect() as connection:
         found = stale_protection.list_stale(connection, site)
-    return models.StaleCauses(causes=[_told(one) for one in found])
+    return models.StaleCauses(causes=[_as_stale_cause(one) for one in found])
 
 
 @router.get("/sites/{site}/protections/{cause}", responses=_MISSING)
@@ -73,10 +73,10 @@ def release(
         raise Problem(404, f"{error}.", code="protections.not_stale") from None
     except BusyError as error:
         raise Problem(409, str(error), code="site.busy") from None
-    return _told(found).model_copy(update={"is_released": True})
+    return _as_stale_cause(found).model_copy(update={"is_released": True})
 
 
-def _told(found: StaleCause) -> models.StaleCause:
+def _as_stale_cause(found: StaleCause) -> models.StaleCause:
     return models.StaleCause(
         cause=found.cause,
         file=found.file,

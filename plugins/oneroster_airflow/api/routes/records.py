@@ -59,7 +59,7 @@ def tell(
     """Explain the state of a record: its changes, its findings, and its protection."""
     del actor
     with database.engine().connect() as connection:
-        story = history.tell(connection, site, kind, record_id)
+        story = history.read_record(connection, site, kind, record_id)
     if story is None:
         raise Problem(404, f"{site} has no such {kind}.")
     return models.Story.model_validate(story)

@@ -129,7 +129,7 @@ def _page_of_changes(run: Run, **asked: Any) -> _Page:
         if run.applied_at is not None:
             found, following = run_details.page_of_changes(connection, run.run_id, **asked)
             if not found and count_changes(run.counts):
-                _refuse_if_gone(connection, run, "changes")
+                _refuse_if_expired(connection, run, "changes")
         elif run.plan_hash is None:
             found, following = [], None
         else:
@@ -153,7 +153,7 @@ def causes(run_id: RunId, actor: Reader) -> models.Causes:
     with database.engine().connect() as connection:
         found = run_details.causes(connection, run_id)
         if not found and any((run.findings or {}).values()):
-            _refuse_if_gone(connection, run, "findings")
+            _refuse_if_expired(connection, run, "findings")
     if not actor.is_allowed(May.DETAILS):
         found = [{**cause, "target": None} for cause in found]
     return models.Causes(causes=[models.Cause(**cause) for cause in found])
@@ -193,7 +193,7 @@ def findings(
             limit=limit,
         )
         if not found and any((run.findings or {}).values()):
-            _refuse_if_gone(connection, run, "findings")
+            _refuse_if_expired(connection, run, "findings")
         ids = [row["sourced_id"] for row in found if row["code"] == other_people.CODE]
         people = other_people.names_of(connection, run_id, ids) if ids else {}
     rows = [{**row, "people": _people_of(row, people)} for row in found]
@@ -319,7 +319,9 @@ def _people_of(finding: dict[str, Any], people: dict[str, dict[str, Any]]) -> di
     return people.get(finding["sourced_id"]) if is_of_two else None
 
 
-def _refuse_if_gone(connection: Connection, run: Run, what: Literal["changes", "findings"]) -> None:
+def _refuse_if_expired(
+    connection: Connection, run: Run, what: Literal["changes", "findings"]
+) -> None:
     if not run_details.has_rows(connection, run.run_id, what):
         raise Problem(410, f"The {what} no longer exist. {_FORGETTING}")
 

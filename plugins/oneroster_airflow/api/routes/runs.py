@@ -201,7 +201,7 @@ def _run_before(run: Run) -> str | None:
 
 def summarize(run: Run) -> dict[str, Any]:
     """Return the fields of a run in lists."""
-    told = {
+    values = {
         **run.summary(),
         "started_at": run.started_at,
         "ended_at": run.ended_at,
@@ -212,7 +212,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "is_applied": run.applied_at is not None or run.outcome is Outcome.NO_CHANGES,
         "uploaded_as": run.uploaded_as,
     }
-    return {name: told[name] for name in models.RunSummary.model_fields}
+    return {name: values[name] for name in models.RunSummary.model_fields}
 
 
 def _package(run: Run, actor: Actor) -> str | None:

@@ -183,8 +183,8 @@ def archive(site: Site, actor: Overseer) -> models.ArchivedSite:
     except site_lifecycle.LastSiteError as error:
         raise Problem(409, sentence(str(error)), code="site.last") from None
     except BusyError:
-        told = "A run of this site is at work. Try again when it has ended; nothing was changed."
-        raise Problem(409, told, code="site.busy") from None
+        detail = "A run of this site is at work. Try again when it has ended; nothing was changed."
+        raise Problem(409, detail, code="site.busy") from None
     dag_pauses.settle()
     return models.ArchivedSite(site=done.site, ended=list(done.ended))
 
@@ -209,9 +209,9 @@ def _made(site: str) -> models.MadeSite:
 
 
 def _taken(error: site_lifecycle.SiteExistsError) -> Problem:
-    told = sentence(str(error))
-    wrong = [FieldProblem(field="site", message=told)]
-    return Problem(409, told, code="site.exists", errors=wrong)
+    detail = sentence(str(error))
+    wrong = [FieldProblem(field="site", message=detail)]
+    return Problem(409, detail, code="site.exists", errors=wrong)
 
 
 def _permissions(allowed: frozenset[May]) -> models.Permissions:

@@ -97,7 +97,7 @@ async def upload(
     administrator.
     """
     if kind in MAPPINGS:
-        actor.insist(May.ADMINISTER)
+        actor.require_also(May.ADMINISTER)
     await run_in_threadpool(_check_site, site)
     if content_length is None or not content_length.isascii() or not content_length.isdigit():
         raise Problem(411, "Send the length of the file as Content-Length.")
