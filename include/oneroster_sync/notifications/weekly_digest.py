@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from oneroster_sync.runs import Outcome
-
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from sqlalchemy.engine import Connection
-
-import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from oneroster_sync.notifications import sent as told
 from oneroster_sync.notifications.freshness import Freshness, freshness
+from oneroster_sync.runs import Outcome
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.sites.schedule import format_next
 

@@ -6,39 +6,28 @@ when, by which run and credited to whom, but not who the person was.
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from oneroster_sync.database import audit
+from oneroster_sync import database, settings
+from oneroster_sync.database import audit, locks
+from oneroster_sync.errors import ConflictError
 from oneroster_sync.roster.columns import USERS
-from oneroster_sync.runs import other_people
+from oneroster_sync.runs import other_people, pending_deltas
+from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.sites import preferences_store
 from oneroster_sync.standard.logins import normalize_login
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
-
-    from sqlalchemy.engine import Connection
-
-import logging
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
-from oneroster_sync import database, settings
-from oneroster_sync.database import locks
-from oneroster_sync.errors import ConflictError
-from oneroster_sync.runs import pending_deltas
-from oneroster_sync.runs.artifacts import RunFolder
-from oneroster_sync.sites import preferences_store
-
-if TYPE_CHECKING:
-    import datetime as dt
 
     from sqlalchemy.engine import Connection
     from upath import UPath

@@ -6,19 +6,12 @@ long as they may ask why a record changed. The environment sets these times.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import sqlalchemy as sa
-
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from sqlalchemy.engine import Connection
-
 import datetime as dt
 import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
 
 from oneroster_sync import database, settings
 from oneroster_sync.database import audit
@@ -28,6 +21,8 @@ from oneroster_sync.sources import uploads, work_folder
 from oneroster_sync.stages.extract import pending_deltas
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from oneroster_sync.settings import Keeping
 
 log = logging.getLogger("oneroster")

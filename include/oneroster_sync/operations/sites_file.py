@@ -18,11 +18,19 @@ merged key by key.
 
 from __future__ import annotations
 
+import copy
+import difflib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
+from oneroster_sync.identifiers import EXPECTED, is_site_name
+from oneroster_sync.operations.strict_yaml import Document, Wrong, WrongFileError, read
 from oneroster_sync.sites import preferences_store, registry
+from oneroster_sync.sites.preferences import SETTINGS, Notices, PauseWindow, Settings
+from oneroster_sync.sites.thresholds import Guards, Limit, RaisedLimit
 from oneroster_sync.sources.url import SourceUrl, WrongSourceError
 
 if TYPE_CHECKING:
@@ -30,19 +38,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-import copy
-import difflib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from pydantic import BaseModel, ValidationError
-
-from oneroster_sync.identifiers import EXPECTED, is_site_name
-from oneroster_sync.operations.strict_yaml import Document, Wrong, WrongFileError, read
-from oneroster_sync.sites.preferences import SETTINGS, Notices, PauseWindow, Settings
-from oneroster_sync.sites.thresholds import Guards, Limit, RaisedLimit
-
-if TYPE_CHECKING:
     from oneroster_sync.operations.strict_yaml import Path
 
 VERSION = 1

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -17,7 +12,7 @@ from oneroster_sync.roster.columns import TERMS_ENDED
 from oneroster_sync.roster.records import ABSENT, DISABLED, NOT_PRIMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy.engine import Connection
 

@@ -18,7 +18,14 @@ from oneroster_sync.stages.extract.decision_table import MARKED, claims_login, i
 from oneroster_sync.stages.validate.duplicates import without_repetitions
 from oneroster_sync.stages.validate.omitted_values import FOUND, without_values
 from oneroster_sync.stages.validate.references import with_references, with_suggestions
-from oneroster_sync.stages.validate.targets import NO_IDS, TARGETS, Target
+from oneroster_sync.stages.validate.targets import (
+    TARGETS,
+    Target,
+    collect_targets,
+    note_verdict,
+    pair_ids,
+    unique_ids,
+)
 from oneroster_sync.standard import ROSTERING_FILES
 from oneroster_sync.standard.logins import normalize_login
 from oneroster_sync.standard.modes import Mode
@@ -32,13 +39,8 @@ if TYPE_CHECKING:
 
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
 _RELEVANT_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
-_UNKNOWN_WHEN_ABSENT = {"academicSessions", "orgs", "roles"}
-_NOT_STORED = {"academicSessions"}
-_COMPARED = {"academicSessions": ("type",), "orgs": ("type",), "classes": ("schoolSourcedId",)}
-"""File → columns of its records that other rows are compared with."""
 _ENTITIES = ("users", "courses", "enrollments")
 """The files whose rows become users, courses and course assignments."""
-_NO_TEACHERS = pa.array(["administrator", "aide", "proctor"])
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ def validate_rows(
         tables: File → snapshot, as `package.extract_package` returns them.
         modes: File → its mode.
         version: Version of the standard.
-        known: File → the site's sourcedIds; only needed if `may_refer_to_known`.
+        known: File → the site's sourcedIds; only needed if `targets.may_refer_to_known`.
         suites: The folder `expectations/`.
         modified: Last modified times of records of deltas: file, sourced_id, modified_at.
         in_use: The settings in use at the site, as suites name them in `used_by`.
@@ -96,10 +98,10 @@ def validate_rows(
     tables = dict(tables)
     if "users" in tables:
         tables["users"] = _with_login(tables["users"], validated.findings)
-    targets = _targets(tables, modes, known)
+    targets = collect_targets(tables, modes, known)
     read = with_references(tables, targets, version, validated.findings)
     if any(read[name] is not tables[name] for name in tables):
-        tables, targets = read, _targets(read, modes, known)
+        tables, targets = read, collect_targets(read, modes, known)
     for name, target in targets.items():
         if modified is not None and modes.get(name) is Mode.DELTA:
             target.modified = modified.filter(pc.equal(modified["file"], name))
@@ -134,8 +136,8 @@ def validate_rows(
             validated.valid[name] = without_values(used, found, suite, targets)
             validated.quarantined[name] = table.filter(bad)
             if name in targets:
-                targets[name].leave_out(_ids(table.filter(pc.and_not(late, bad))))
-            _note(targets, name, validated)
+                targets[name].leave_out(unique_ids(table.filter(pc.and_not(late, bad))))
+            note_verdict(targets, name, validated.valid[name], validated.quarantined[name])
     finally:
         TARGETS.reset(token)
     validated.report, validated.results = judge.report, judge.results
@@ -187,66 +189,6 @@ def _lists_all_staff(modes: Mapping[str, Mode]) -> bool:
     return modes["users"] is Mode.BULK and modes.get("roles") is not Mode.DELTA
 
 
-def may_refer_to_known(modes: Mapping[str, Mode]) -> bool:
-    """Tell whether rows may refer to records that the site has but the package does not."""
-    return any(_counts_as_known(name, mode) for name, mode in modes.items())
-
-
-def _counts_as_known(name: str, mode: Mode) -> bool:
-    """Tell whether the site's records of a file are targets, in addition to the package's."""
-    if mode is Mode.BULK or name in _NOT_STORED:
-        return False
-    return mode is Mode.DELTA or name not in _UNKNOWN_WHEN_ABSENT
-
-
-def _targets(
-    tables: Mapping[str, pa.Table], modes: Mapping[str, Mode], known: Mapping[str, pa.Array]
-) -> dict[str, Target]:
-    targets = {}
-    for name in ROSTERING_FILES:
-        mode = modes.get(name, Mode.ABSENT)
-        if mode is not Mode.BULK and name in _NOT_STORED:
-            continue
-        if mode is not Mode.ABSENT and name not in tables:
-            continue  # the file can't be read, so its records are unknown
-        if mode is Mode.ABSENT and name in _UNKNOWN_WHEN_ABSENT:
-            continue
-        ids = _ids(tables[name]) if name in tables else NO_IDS
-        stored = known.get(name, NO_IDS) if _counts_as_known(name, mode) else NO_IDS
-        about = None
-        if name in _COMPARED and name in tables:
-            about = tables[name].select(["sourcedId", *_COMPARED[name]])
-        targets[name] = Target(pa.concat_arrays([ids, stored]), stored=stored, about=about)
-    if "roles" in tables and "users" in tables:
-        # Extract withholds users without a role, remembered or new; they are not judged.
-        with_role = _ids(tables["users"].filter(pc.invert(tables["users"]["withheld"])))
-        targets["roles.userSourcedId"] = Target(with_role)
-        if modes["roles"] is Mode.BULK:
-            roles = tables["roles"]
-            every = pc.is_valid(roles["row"])
-            pairs = _pair(roles, "userSourcedId", "orgSourcedId", every).drop_null()
-            targets["roles.primaryOrg"] = Target(pc.unique(pairs.combine_chunks()))
-    if "enrollments" in tables and modes["enrollments"] is Mode.BULK:
-        enrolled = tables["enrollments"]
-        if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # may be any class's
-            taught = enrolled.filter(pc.invert(pc.is_in(enrolled["role"], _NO_TEACHERS)))
-            targets["enrollments.classSourcedId"] = Target(_ids(taught, "classSourcedId"))
-    return targets
-
-
-def _note(targets: dict[str, Target], name: str, validated: Validated) -> None:
-    """Record the verdict on a file's records, for the references of later files."""
-    bad, good = validated.quarantined[name], validated.valid[name]
-    going = good.filter(is_going(good))
-    if name in targets:
-        targets[name].quarantined = _ids(bad)
-        targets[name].removed = _ids(going)
-        if name in _COMPARED:  # a value that was left out must not be compared with
-            targets[name].about = good.select(["sourcedId", *_COMPARED[name]])
-    if name == "roles" and "roles.userSourcedId" in targets:
-        targets["roles.userSourcedId"].quarantined = _ids(bad, "userSourcedId")
-
-
 def _with_dependent_enrollments(enrollments: pa.Table, targets: Mapping[str, Target]) -> pa.Table:
     """Mark enrollments of a bulk file as going if a row removes their user or class.
 
@@ -288,7 +230,6 @@ def _claiming(table: pa.Table) -> pa.Table:
     For users, `claimed_login` is the login that a row claims: none if the row goes or is disabled,
     or if its address is invalid. `primary_of` is the user and the org of a primary role,
     `primary_org` a user and their primary org: they must be unique, and refer to a role.
-    role, `primary_org` a user and their primary org: what must be unique, and point to a role.
     """
     if "login" in table.column_names:
         address = pc.match_substring_regex(table["login"], _EMAIL)
@@ -298,21 +239,15 @@ def _claiming(table: pa.Table) -> pa.Table:
     if "roleType" in table.column_names:
         is_primary = pc.and_not(pc.equal(table["roleType"], "primary"), is_going(table))
         table = table.append_column(
-            "primary_of", _pair(table, "userSourcedId", "orgSourcedId", is_primary)
+            "primary_of", pair_ids(table, "userSourcedId", "orgSourcedId", is_primary)
         )
     if "primaryOrgSourcedId" in table.column_names:
         stays = pc.invert(is_going(table))
         table = table.append_column(
-            "primary_org", _pair(table, "sourcedId", "primaryOrgSourcedId", stays)
+            "primary_org", pair_ids(table, "sourcedId", "primaryOrgSourcedId", stays)
         )
     own = [field.name for field in OWN if field.name != "row" and field.name in table.column_names]
     return table.drop_columns(own)
-
-
-def _pair(table: pa.Table, column: str, other: str, rows: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return two columns joined as one in some rows; null elsewhere, and if either is blank."""
-    joined = pc.binary_join_element_wise(table[column], table[other], "\x1f")
-    return pc.if_else(pc.fill_null(rows, False), joined, pa.scalar(None, pa.string()))
 
 
 def _empty_columns(table: pa.Table) -> set[str]:
@@ -347,7 +282,7 @@ def _flaws(name: str, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
 
 def _twins(name: str, sound: pa.Table, flawed: pa.Table, suite: Mapping[str, Any]) -> pa.Table:
     """Return an error for each sound row with the sourcedId of a broken row: which is right?"""
-    rows = sound.filter(pc.is_in(sound["sourcedId"], _ids(flawed)))
+    rows = sound.filter(pc.is_in(sound["sourcedId"], unique_ids(flawed)))
     code, column = "reference.duplicate_sourced_id", "sourcedId"
     return _errors_of(name, rows, code, column, _expected(suite, code, column))
 
@@ -494,7 +429,3 @@ def _left_out(found: pa.Table, suite: Mapping[str, Any]) -> pa.Array:
     names = [e["meta"]["code"] for e in suite["expectations"] if _leaves_out(e)]
     codes = pa.array(names, pa.string())
     return found.filter(pc.is_in(found["code"], codes))["row"].combine_chunks()
-
-
-def _ids(table: pa.Table, column: str = "sourcedId") -> pa.Array:
-    return pc.unique(table[column].drop_null().combine_chunks())

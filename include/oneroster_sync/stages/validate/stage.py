@@ -16,7 +16,8 @@ from oneroster_sync.stages.base import Result, RunContext, stage, unless_reused
 from oneroster_sync.stages.extract import pending_deltas
 from oneroster_sync.stages.extract.fold import STRIDE, rows_in_files, with_rows_of_file
 from oneroster_sync.stages.extract.unclear import find_unclear, hide_unknown_ids
-from oneroster_sync.stages.validate.rows import may_refer_to_known, unusable_files, validate_rows
+from oneroster_sync.stages.validate.rows import unusable_files, validate_rows
+from oneroster_sync.stages.validate.targets import may_refer_to_known
 
 log = logging.getLogger("oneroster")
 
