@@ -323,7 +323,7 @@ def _with_roles(users: pa.Table, roles: pa.Table, *, exact: bool) -> pa.Table:
     grouped = grouped.sort_by("texts").group_by("user", use_threads=False)
     each = grouped.aggregate([("texts", "list")])
     at = positions(users["sourcedId"], each["user"])
-    return put(users, "roles", pc.binary_join(each["said_list"], "\x1e").take(at))
+    return put(users, "roles", pc.binary_join(each["texts_list"], "\x1e").take(at))
 
 
 def _compare_file(name: str, a: _File, b: _File) -> FileComparison:

@@ -59,7 +59,7 @@ def pairs_that_ended(roster: Roster, today: dt.date) -> pa.Table:
     grouped = table.group_by(["user_sourced_id", "course_sourced_id"], use_threads=False).aggregate(
         [("is_current", "any")]
     )
-    return grouped.filter(pc.invert(grouped["goes_on_any"])).select(
+    return grouped.filter(pc.invert(grouped["is_current_any"])).select(
         ["user_sourced_id", "course_sourced_id"]
     )
 
