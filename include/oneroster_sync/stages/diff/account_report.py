@@ -53,7 +53,7 @@ def count_accounts(run: Run) -> dict[str, int]:
     """Return the number of accounts for each value of `HOW`.
 
     Raises:
-        ReportGoneError: The run's folder is not there any more.
+        ReportGoneError: The run's folder no longer exists.
     """
     counts = pc.value_counts(_read(run)["how"]).to_pylist()
     return dict.fromkeys(HOW, 0) | {entry["values"]: entry["counts"] for entry in counts}
@@ -76,7 +76,7 @@ def page_of_accounts(
         the `person` if another record of the roster or the run's plan has it.
 
     Raises:
-        ReportGoneError: The run's folder is not there any more.
+        ReportGoneError: The run's folder no longer exists.
     """
     table = _read(run)
     table = table.filter(pc.equal(table["how"], how)) if how else table
@@ -88,7 +88,7 @@ def all_accounts(connection: Connection, run: Run) -> Iterator[dict[str, Any]]:
     """Return all accounts in the form of `page_of_accounts`.
 
     Raises:
-        ReportGoneError: The run's folder is not there any more.
+        ReportGoneError: The run's folder no longer exists.
     """
     table = _read(run)
     return (

@@ -210,7 +210,7 @@ def read_plan(run: Run) -> Plan:
     A plan that this process made or read before is not hashed again, because it can't have changed.
 
     Raises:
-        FileNotFoundError: It is not there any more.
+        FileNotFoundError: It no longer exists.
         DefectivePlanError: It is not the plan whose hash the run recorded.
     """
     folder = RunFolder.of(run.site, run.run_id)
@@ -238,7 +238,7 @@ def read_changes(run: Run) -> Plan:
     memory, because pages are requested one after the other.
 
     Raises:
-        FileNotFoundError: It is not there any more.
+        FileNotFoundError: It no longer exists.
     """
     version = RunFolder.of(run.site, run.run_id).read_json("plan")["base_version"]
     return Plan(run.site, version, *_changes(run.site, run.run_id, run.plan_hash), links={})

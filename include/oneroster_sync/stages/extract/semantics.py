@@ -49,7 +49,7 @@ _FILES = """
 | file | bulk | delta | absent |
 |---|---|---|---|
 | users.csv | users without a row are deactivated, unless a row without a readable sourcedId may be theirs | only rows that go deactivate a user | no user changes, unless roles.csv changes a role |
-| roles.csv (1.2) | roles without a row are removed. A user without a remaining role is deactivated if users.csv has no row of the user, and is an error if it has one | a role goes by its status, or by becoming a student's | stored roles count; without any, a bulk users.csv is refused |
+| roles.csv (1.2) | roles without a row are removed. A user without a remaining role is deactivated if users.csv has no row of the user, and is an error if it has one | a role is removed by its status, or if it becomes a student's | stored roles count; without any, a bulk users.csv is refused |
 | courses.csv | a course without a row is removed, and its assignments with it | only rows that go remove a course | courses stay |
 | classes.csv, enrollments.csv | an assignment stays as long as one enrollment leads to its course | the same, with stored and changed enrollments | assignments change only with their users and courses |
 
