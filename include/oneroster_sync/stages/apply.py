@@ -158,6 +158,8 @@ def apply_plan(
     with _without_values(), engine.begin() as connection:
         lock_site(connection, plan.site)
         run = runs.get(connection, run_id, for_update=True)
+        # A worker can die after the commit and before it reports it; Airflow then tries the task
+        # again.
         if run.applied_at is not None:
             log.info("This run was already applied at %s; it is not applied again.", run.applied_at)
             return run
@@ -257,11 +259,14 @@ def _without_values() -> Iterator[None]:
     """Keep values that a database error quotes out of exceptions, and so out of logs."""
     try:
         yield
+    # It quotes no row: the connection or another transaction failed. Callers need its type to try
+    # again.
     except sa.exc.OperationalError:
         raise
     except sa.exc.DBAPIError as error:
         diag = getattr(error.orig, "diag", None)
         reason = diag.message_primary if diag else type(error.orig).__name__
+        # `from None`, because a traceback would show the original error with the values of the row.
         raise RefusedByDatabaseError(f"the database refuses the plan: {reason}") from None
 
 

@@ -58,6 +58,8 @@ def assignment_changes(
         wanted = wanted.filter(_exists(wanted, users, courses, gone, roster))
         at = positions(_key(wanted), _key(stored))
         before = stored["status"].take(at)
+        # or_ is null if one side is null, and filter drops such rows: without fill_null nothing
+        # would be added.
         new = pc.or_(pc.is_null(at), pc.fill_null(pc.equal(before, "removed"), False))
         added = wanted.filter(new)
         was = before.filter(new)
@@ -148,6 +150,7 @@ def _is_current(
     classes = roster.links["classes"]
     at = positions(enrollments["class_sourced_id"], classes["sourced_id"])
     ends = classes["ends_on"].take(at)
+    # Dates are ISO texts, whose order is the order of time. A class without a known end lasts.
     lasts = pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)
     active = _active_after(roster.users, users)
     return pc.and_(lasts, pc.is_in(enrollments["user_sourced_id"], active))
@@ -174,6 +177,7 @@ def _pairs(enrollments: pa.Table, roles: tuple[str, ...], rows: pa.Table | None)
     if rows is not None:
         row = rows["row"].take(positions(teaching["sourced_id"], rows["sourcedId"]))
     table = teaching.select(["user_sourced_id", "course_sourced_id"]).append_column("row", row)
+    # With threads the order of the groups varies; the changes are sorted by both sourcedIds later.
     grouped = table.group_by(["user_sourced_id", "course_sourced_id"]).aggregate([("row", "min")])
     return grouped.rename_columns(["user_sourced_id", "course_sourced_id", "row"])
 

@@ -164,6 +164,8 @@ class Plan:
     def _compute_hash(self) -> str:
         header = {"format": FORMAT, "site": self.site}
         digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+        # An empty text is written as "" and a null as nothing, so that the two have different
+        # hashes.
         options = pacsv.WriteOptions(quoting_style="all_valid")
         for name, table in self.tables().items():
             kept = table.select([c for c in table.column_names if c not in _NOT_HASHED])

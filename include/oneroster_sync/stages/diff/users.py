@@ -222,6 +222,7 @@ def user_changes(
     )
     account = positions(desired["login"], accounts["login"])
     account = pc.if_else(known_by_login, account, pa.scalar(None, account.type))
+    # The sourcedId goes before the login: a known user is not linked to a second account.
     account = pc.if_else(pc.is_null(at), account, pa.scalar(None, account.type))
     known, before = desired.filter(pc.is_valid(at)), stored.take(at.drop_null())
     parts = [
@@ -306,6 +307,7 @@ def _departures(valid: pa.Table, quarantined: pa.Table, mode: Mode, roster: Rost
         (decision_table.NO_STAFF, NO_STAFF),
         (decision_table.NOT_PRIMARY, NOT_PRIMARY),
     ):
+        # if_else returns null where the condition is null, and `goes` is null for an absent user.
         reason = pc.if_else(pc.fill_null(pc.equal(goes, why), False), text, reason)
     after = {"status": pa.repeat("inactive", before.num_rows)}
     return changes(USER_FIELDS, before, after, "deactivate", reason, rows["row"].take(at))
@@ -316,6 +318,7 @@ def _adoptable(stored: pa.Table) -> pa.Table:
     accounts = stored.filter(
         pc.and_(pc.is_null(stored["sourced_id"]), pc.is_valid(stored["login"]))
     )
+    # `positions` finds the first account of a login, and the text `active` sorts before `inactive`.
     return accounts.sort_by([("status", "ascending"), ("id", "ascending")])
 
 

@@ -239,6 +239,8 @@ def _fill(package: Package, members: list[tuple[str, zipfile.ZipInfo | Path]]) -
 
 
 def _check_member(info: zipfile.ZipInfo) -> None:
+    # Not `filename`, which zipfile cuts at a NUL byte: the name to check must be the name in the
+    # zip.
     name = info.orig_filename
     shown = _shown(name)
     parts = name.rstrip("/").split("/")
@@ -250,6 +252,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         or ":" in parts[0]
     ):
         raise RefusedError(Finding("zip.unsafe_name", file=shown))
+    # Only zips made on Unix have the type of a file in these bits; elsewhere they mean nothing.
     mode = info.external_attr >> 16
     kind = stat.S_IFMT(mode) if info.create_system == _UNIX else 0
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
@@ -266,6 +269,8 @@ def _check_structure(archive: zipfile.ZipFile, path: Path) -> None:
     if not infos:
         raise RefusedError(Finding("package.empty"))
     with path.open("rb") as stream:
+        # The end record has 22 bytes and a comment. zipfile accepts bytes before and after a zip (a
+        # self-extracting archive), in which another reader may find other files.
         end = path.stat().st_size - 22 - len(archive.comment)
         if infos[0].header_offset < 0:
             raise RefusedError(Finding("zip.invalid_archive"))
@@ -274,6 +279,8 @@ def _check_structure(archive: zipfile.ZipFile, path: Path) -> None:
             raise RefusedError(Finding("zip.trailing_data"))
         ends = [i.header_offset for i in infos[1:]] + [archive.start_dir]
         for info, limit in zip(infos, ends, strict=True):
+            # The header beside the data has name and extra field of its own, whose lengths may
+            # differ from those in the directory that zipfile reads.
             stream.seek(info.header_offset + 26)
             lengths = stream.read(4)
             used = (
@@ -299,6 +306,7 @@ class _Counted:
         self._bytes += len(data)
         self._package.count(self._bytes, self._name)
         ratio = self._package.limits.ratio
+        # A small file of equal rows may compress further than this, and does no harm.
         if self._packed and self._bytes > MIB and self._bytes > ratio * self._packed:
             expected = f"at most {ratio} unpacked bytes for each packed byte"
             raise RefusedError(Finding("zip.ratio_exceeded", file=self._name, expected=expected))
@@ -313,6 +321,7 @@ def _as_findings(name: str | None) -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError) as error:
         raise RefusedError(Finding(code, file=name)) from error
+    # zipfile raises this for a compression that it does not know, and RuntimeError for a password.
     except NotImplementedError as error:
         raise RefusedError(Finding("zip.unsupported_compression", file=name)) from error
     except RuntimeError as error:

@@ -51,6 +51,8 @@ def find_removed(
         mode: Mode of the file.
     """
     marked = pc.is_in(stored["sourced_id"], removed_rows(valid)["sourcedId"].combine_chunks())
+    # is_in finds a null in a set that contains one: an account made by hand has no sourcedId, and a
+    # row of the file may have none either.
     marked = pc.and_(marked, pc.is_valid(stored["sourced_id"]))
     if mode is Mode.BULK and hides_rows(quarantined):
         return pc.and_(marked, False), pc.and_(marked, False)
