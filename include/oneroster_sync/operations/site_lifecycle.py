@@ -121,6 +121,8 @@ def archive(site: str, *, by: str, now: dt.datetime, wait_s: float = WAIT_S) -> 
         LastSiteError: The site is the last one in use.
         BusyError: A run still works after that time.
     """
+    # The turn comes first: a stage may hold it for minutes, and the list of sites is locked for
+    # all.
     with locks.hold_site_turn(database.engine(), site, wait_s=wait_s):
         with database.engine().begin() as connection:
             registry.lock_list(connection)

@@ -234,6 +234,7 @@ def read_rows(connection: Connection, deltas: Sequence[Delta]) -> dict[int, pa.T
 def still_pending(connection: Connection, ids: Collection[int]) -> set[int]:
     """Return those of `ids` that can still be applied, and lock their rows."""
     query = (
+        # Ordered, so that two transactions with the same rows can't wait for each other.
         "select id from pending_deltas where id = any(:ids) and state in ('pending', 'preview') "
         "order by id for update"
     )

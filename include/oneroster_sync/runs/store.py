@@ -99,6 +99,7 @@ def get(connection: Connection, run_id: str, *, for_update: bool = False) -> Run
     lock = " for update" if for_update else ""
     query = sa.text(f"{_SELECT} where run_id = cast(:run_id as uuid){lock}")
     row = None
+    # PostgreSQL would refuse a text that is not a UUID, and the transaction would have to end.
     with contextlib.suppress(ValueError):
         bound = {"run_id": str(uuid.UUID(run_id))}
         row = connection.execute(query, bound).mappings().one_or_none()
@@ -212,6 +213,7 @@ def _first_of_causes(causes: Causes, limit: int) -> pa.Array:
     counts = causes.table["findings"].to_numpy()
     if counts.size and counts.max() > limit:
         numbers = causes.numbers.to_numpy()
+        # Stable, so that the findings of a cause keep their order.
         order = np.argsort(numbers, kind="stable")
         first = np.searchsorted(numbers[order], numbers[order])
         kept[order] = np.arange(len(order)) - first < limit

@@ -172,6 +172,7 @@ def save(
         NoSuchAdminError: The credited administrator has no active account in the site.
         ArchivedSiteError: The site is archived.
     """
+    # Before the version is read: of two saves at once, the second has to see the first.
     lock_preferences(connection, preferences.site)
     refuse_archived(connection, preferences.site)
     admin = None

@@ -118,6 +118,7 @@ def _cut_lines(
         if ended and rest:
             data = b"\n"
         cut = data.rfind(b"\n") + 1
+        # A slice of a memoryview copies nothing; a slice of bytes would copy the block once more.
         whole = b"".join((rest, memoryview(data)[:cut])) if cut else b""
         rest = data[cut:] if cut else rest + data
         if len(rest) > max(BLOCK, line_limit):
@@ -160,6 +161,7 @@ def _checked(
     blank = (lengths == 1) | ((lengths == len(b"\r\n")) & (firsts == _CR))
     lines = _lines(data, np.concatenate(([0], ends)).astype(np.int32))
     if (firsts == _COMMA).any():
+        # `False` allows a copy: Arrow has one bit for a boolean, NumPy one byte.
         blank |= pc.match_substring_regex(lines, _NOTHING).to_numpy(False)
     if repaired_lines is None and (b'"' in data or (others == _CR).any()):
         _check_grammar(data, lines, rows, name)
@@ -189,6 +191,7 @@ def _find_low(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lines(data: bytes, offsets: np.ndarray) -> pa.BinaryArray:
+    # The buffers of pa.binary: no null bitmap, offsets of 32 bits, bytes. So no line is copied.
     buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
