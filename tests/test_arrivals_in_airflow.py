@@ -105,7 +105,7 @@ def test_a_pause_window_keeps_a_new_package_from_starting_anything(
 def test_what_arrives_while_the_sync_is_off_starts_nothing(
     live: Live, drop: Path, data: Path
 ) -> None:
-    """A package that arrives while the sync is off starts no sync."""
+    """A package that arrives while the sync is off starts no sync, on again or not."""
     before = len(arrived(live))
     live.admin.put("sites/default/enabled", {"enabled": False})
     triggers = f"/api/v2/dags/{SYNC}"
@@ -114,3 +114,12 @@ def test_what_arrives_while_the_sync_is_off_starts_nothing(
     shutil.copy(data / "district-small-1.1.zip", drop / "while off.zip")
     time.sleep(10)
     assert len(arrived(live)) == before
+    live.admin.put("sites/default/enabled", {"enabled": True})
+    wait_for(lambda: live.api._call("GET", triggers)["is_paused"] is False or None)
+    time.sleep(15)
+    assert len(arrived(live)) == before
+    shutil.copy(data / "district-small-1.1.zip", drop / "on again.zip")
+    (run,) = wait_for(lambda: arrived(live)[before:] or None)
+    assert "The package is on again.zip." in live.logs(
+        live.wait(live.api.run(SYNC, run["dag_run_id"]))
+    )
