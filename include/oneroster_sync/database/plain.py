@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import tuple_row
 
 from oneroster_sync import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _VERSIONS = Path(__file__).with_name("migrations") / "versions"
 CONNECT_TIMEOUT_S = 3
@@ -50,14 +54,26 @@ TURN_LOCK = 262_017_252
 """Key of a site's turn, a session-level advisory lock."""
 SITE_LOCK = 7_262_017_251
 """Key of the lock of a site's roster, held by a transaction; key + 1 locks its preferences."""
+_TAKE_TURN = "select pg_try_advisory_lock(hashtextextended(%s, %s))"
+_RELEASE_TURN = "select pg_advisory_unlock(hashtextextended(%s, %s))"
 
 
-def take_site_turn(connection: psycopg.Connection[Any], site: str) -> bool:
-    """Take the site's turn until the connection ends; return False if another run holds it."""
-    query = "select pg_try_advisory_lock(hashtextextended(%s, %s)) as taken"
+@contextlib.contextmanager
+def hold_site_turn(connection: psycopg.Connection[Any], site: str) -> Iterator[bool]:
+    """Hold the site's turn while the body runs; yield False if another run holds it.
+
+    The turn is released explicitly. When a connection closes, the server releases it too, but only
+    after `close` has returned, so the next stage of this process could find it still taken.
+    """
     with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute(query, (site, TURN_LOCK)).fetchone()
-    return row is not None and bool(row[0])
+        row = cursor.execute(_TAKE_TURN, (site, TURN_LOCK)).fetchone()
+        if row is None or not row[0]:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            cursor.execute(_RELEASE_TURN, (site, TURN_LOCK))
 
 
 def lock_site(connection: psycopg.Connection[Any], site: str) -> None:
