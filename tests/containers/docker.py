@@ -49,13 +49,14 @@ def act(subcommand: str, words: list[str]) -> int:
     if subcommand == "exec":
         service, *inside = words[1:] if words[0] == "-T" else words
         return run("podman", "exec", "--interactive", containers(service)[0], *inside)
-    found = [name for each in words or reversed((*ORDER, *LAST)) for name in containers(each)]
-    if subcommand == "stop":
-        return run("podman", "stop", *found) if found else 0  # as Compose if none runs
+    backwards = [each for each in reversed((*ORDER, *LAST)) if each in words or not words]
+    # One by one: podman would stop all at once, and a worker whose broker is gone waits for it.
+    for name in (name for each in backwards for name in containers(each)):
+        removal = ("rm", "--force", "--time", "60") if subcommand == "down" else ("stop",)
+        if code := run("podman", *removal, name):
+            return code
     # podman-compose removes only one container of each service, however many there are.
-    return (run("podman", "rm", "--force", "--time", "60", *found) if found else 0) or run(
-        *_COMPOSE, "down"
-    )
+    return run(*_COMPOSE, "down") if subcommand == "down" else 0
 
 
 def run(*command: str) -> int:
