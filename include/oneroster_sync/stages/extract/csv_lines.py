@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from oneroster_sync.stages.extract.quotes import Quoting
 
 BLOCK = 16 << 20
+_PIECE = 1 << 18
 _TAB, _LF, _CR, _COMMA = b"\t\n\r,"
 _SPACE = ord(" ")
 _VALUE = r'(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")'
@@ -182,9 +183,13 @@ def _find_low(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions of all line feeds, and the other octets below the space.
 
     Text has few octets below the space besides line feeds, so one pass over the data finds the ends
-    of the lines, carriage returns and control characters.
+    of the lines, carriage returns and control characters. It goes piece by piece: a mask of a whole
+    block is new memory each time, which the system takes as long to provide as the pass takes.
     """
-    low = np.flatnonzero(octets < _SPACE)
+    pieces = [octets[at : at + _PIECE] for at in range(0, len(octets), _PIECE)]
+    low = np.concatenate(
+        [np.flatnonzero(piece < _SPACE) + at * _PIECE for at, piece in enumerate(pieces)]
+    )
     found = octets[low]
     is_feed = found == _LF
     return (low, found[:0]) if is_feed.all() else (low[is_feed], found[~is_feed])
@@ -199,7 +204,12 @@ def _lines(data: bytes, offsets: np.ndarray) -> pa.BinaryArray:
 def _check_grammar(data: bytes, lines: pa.BinaryArray, rows: np.ndarray, name: str) -> None:
     if b'"' not in data and data.count(b"\r") == data.count(b"\r\n"):
         return
-    wrong = np.flatnonzero(~pc.match_substring_regex(lines, _LINE).to_numpy(False))
+    # A line without a quote breaks the grammar only by a carriage return.
+    is_odd = pc.match_substring(lines, '"')
+    if data.count(b"\r") != data.count(b"\r\n"):
+        is_odd = pc.or_(is_odd, pc.match_substring(lines, "\r"))
+    odd = np.flatnonzero(is_odd.to_numpy(False))
+    wrong = odd[~pc.match_substring_regex(lines.filter(is_odd), _LINE).to_numpy(False)]
     if not wrong.size:
         return
     at = int(wrong[0])
@@ -216,6 +226,13 @@ def _check_grammar(data: bytes, lines: pa.BinaryArray, rows: np.ndarray, name: s
 
 def _check_utf8(data: bytes, name: str, first_row: int) -> None:
     if data.isascii():
+        return
+    try:
+        # Python would make a text of twice the size; it is only asked for the place of an error.
+        _lines(data, np.array([0, len(data)], np.int32)).cast(pa.string())
+    except pa.ArrowInvalid:
+        pass
+    else:
         return
     try:
         data.decode("utf-8")
