@@ -20,8 +20,9 @@ sys.path.append(str(settings.PROJECT))
 from benchmarks.districts import SIZES, first_day, next_day
 from benchmarks.districts.csv_package import write
 from benchmarks.districts.records import ROLES, STAFF
+from benchmarks.report.documents import PERFORMANCE, README, with_part
 from benchmarks.report.results import Results, Series
-from benchmarks.report.tables import as_markdown, work_done
+from benchmarks.report.tables import as_markdown, format_states, work_done
 from benchmarks.report.targets import bounded_by, targets
 from benchmarks.sync import measure
 from benchmarks.sync.agreement import DisagreementError, SyncResult, must_agree
@@ -100,6 +101,43 @@ def test_a_target_is_met_or_not() -> None:
     assert bounded_by(results) == bounds
     (told,) = (line for line in as_markdown(results) if "dlt merge ÷ ours" in line)
     assert told.endswith(f"| **not met**: {', '.join(bounds)} |")
+
+
+def test_a_missed_target_names_what_bounds_it() -> None:
+    """Each target has the profile of what it measures: its own day, the packages of an import."""
+    series = {
+        "day 1/ours": Series([9.0], [9.0], [100.0], [5.0]),
+        "day 1: apply/stages": Series([9.0], [2.0], [100.0]),
+        "no change again/ours": Series([1.0], [0.5], [10.0], [0.25]),
+        "no change again/read + sha256": Series([1.0], [0.125], [10.0]),
+        "validation/ours": Series([9.0], [7.0], [10.0]),
+    }
+    packages = {"validate": {"pandas": 0.25, "great_expectations": 0.5, "numpy": 0.125, "re": 0.0}}
+    results = Results("L", "a machine", series, {"validate": [1.0]}, packages=packages)
+    assert bounded_by(results, "day 1: ours ÷ limit")[:2] == ["PostgreSQL 5.00", "apply 2.00"]
+    assert bounded_by(results, "imports of validate") == [
+        "great_expectations 0.50",
+        "pandas 0.25",
+        "numpy 0.12",
+    ]
+    assert bounded_by(results, "validation: ours ÷ DuckDB SQL") == [
+        "reading and judging 6.00",
+        "imports 1.00",
+    ]
+    again = bounded_by(results, "no change again: ours ÷ reading and hashing")
+    assert again[0] == "start of Python, psycopg and the queries 0.38"
+
+
+def test_the_page_says_which_code_its_tables_are_of() -> None:
+    """The sentence above the tables is written with them, so that it is never older than they."""
+    one = Results("M", "a machine", state="abc of 2026-11-30")
+    assert "of one state of the code: abc of 2026-11-30" in format_states({"M": one, "L": one})
+    told = format_states({"S": None, "M": one})
+    assert "different states" in told
+    assert "S: an earlier one; M: abc of 2026-11-30" in told
+    for page, names in ((PERFORMANCE, ("state", "S", "M", "L")), (README, ("syncs", "large"))):
+        for name in names:
+            assert "new text" in with_part(page.read_text("utf-8"), name, "new text")
 
 
 def known_of(district: District) -> dict[str, dict[Any, Any]]:

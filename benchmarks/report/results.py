@@ -65,6 +65,8 @@ class Results:
         imports: Stage → seconds of imports in its process.
         notes: Notes for readers, such as contestants left out, and why.
         facts: Numbers of rows read and kept, findings, changes.
+        packages: Stage → seconds of imports by package, of the first round.
+        state: The commit that was measured.
     """
 
     size: str
@@ -73,6 +75,8 @@ class Results:
     imports: dict[str, list[float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, dict[str, float]] = field(default_factory=dict)
+    state: str = ""
 
     def add(self, what: str, who: str, timed: Timed) -> None:
         """Add one run of a program."""

@@ -11,7 +11,7 @@ from benchmarks.sync.one_stage import STAGES
 from benchmarks.sync.through_airflow import EMPTY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.report.results import Results, Series
 
@@ -69,6 +69,23 @@ def syncs(results: Results) -> Iterator[str]:
             cells += [_time(series.median_s), f"{ratio:.2f}", _time(series.median_cpu_s)]
             cells += [f"{series.median_mib:,.0f}"]
         yield f"| {' | '.join(cells)} |"
+
+
+def format_states(kept: Mapping[str, Results | None]) -> str:
+    """Return a sentence that says of which state of the code the tables of each size are."""
+    states = {size: one.state if one and one.state else "" for size, one in kept.items()}
+    if len({*states.values()}) == 1 and all(states.values()):
+        return f"All tables are of one state of the code: {next(iter(states.values()))}."
+    words = "; ".join(f"{size}: {state or 'an earlier one'}" for size, state in states.items())
+    return f"The tables are of different states of the code. {words}."
+
+
+def format_large(results: Results) -> str:
+    """Return a sentence about the whole syncs of a large district."""
+    series = [found for day in NAMES if (found := results.find(day, "ours"))]
+    seconds = ", ".join(f"{one.median_s:.0f}" for one in series)
+    peak = max(one.median_mib for one in series) / 1024
+    return f"A district of ten times as many takes {seconds} seconds and at most {peak:.1f} GiB."
 
 
 def work_done(results: Results) -> Iterator[str]:
@@ -156,10 +173,11 @@ def _targets(results: Results, smaller: Results | None) -> Iterator[str]:
     yield ""
     yield "| target | aim | found | |"
     yield "|---|--:|--:|---|"
-    bound = ", ".join(bounded_by(results))
     for target in targets(results, smaller):
         aim, found = target.to_text()
-        text = "met" if target.is_met() else f"**not met**: {bound}"
+        text = "met"
+        if not target.is_met():
+            text = f"**not met**: {', '.join(bounded_by(results, target.what))}"
         if results.size not in target.sizes:
             text = f"meant for {' and '.join(target.sizes)}"
         yield f"| {target.what} | {aim} | {found} | {text} |"

@@ -114,19 +114,57 @@ def _through_airflow(results: Results) -> Iterator[Target]:
             yield Target(words, 1.2, found, sizes="S", is_stable=not is_first)
 
 
-def bounded_by(results: Results) -> list[str]:
-    """Return the parts of our CPU time, the largest first, from a day's stages."""
+def bounded_by(results: Results, target: str = "") -> list[str]:
+    """Return the largest parts of what a target measures, such as `validate 2.10`.
+
+    For a day these are its stages, imports separately, and PostgreSQL; for validation, imports and
+    the rest; for imports, the packages; for the same package again, the floor and what is beyond.
+
+    Args:
+        results: The results.
+        target: Description of the target; day 2 if it names no day.
+    """
+    return [f"{what} {seconds:.2f}" for seconds, what in sorted(_parts(results, target))[:-4:-1]]
+
+
+def _parts(results: Results, target: str) -> list[tuple[float, str]]:
+    stage = target.removeprefix("imports of ")
+    if stage != target:
+        return [(s, package) for package, s in results.packages.get(stage, {}).items()]
+    if target.startswith(AGAIN):
+        ours, floor = results.find(AGAIN, "ours"), results.find(AGAIN, "read + sha256")
+        if ours and floor:
+            beyond = max(0.0, ours.median_cpu_s - floor.median_cpu_s)
+            return [
+                (beyond, "start of Python, psycopg and the queries"),
+                (floor.median_cpu_s, "reading and hashing"),
+                (ours.median_server_cpu_s, "PostgreSQL"),
+            ]
+    if target.startswith("validation") and (ours := results.find("validation", "ours")):
+        imports = _median(results.imports.get("validate", [0.0]))
+        return [
+            (imports, "imports"),
+            (max(0.0, ours.median_cpu_s - imports), "reading and judging"),
+        ]
+    day = next((day for day in NAMES if target.startswith(day)), NAMES[1])
+    return _parts_of_day(results, day)
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _parts_of_day(results: Results, name: str) -> list[tuple[float, str]]:
     parts: list[tuple[float, str]] = []
     for series_name, series in results.series.items():
         what, _, who = series_name.partition("/")
         day, _, stage = what.partition(": ")
-        if who == "stages" and day == NAMES[1] and series.cpu_s:
-            seconds = results.imports.get(stage, [0.0])
-            imports = min(sorted(seconds)[len(seconds) // 2], series.median_cpu_s)
+        if who == "stages" and day == name and series.cpu_s:
+            imports = min(_median(results.imports.get(stage, [0.0])), series.median_cpu_s)
             parts += [(series.median_cpu_s - imports, stage), (imports, f"imports of {stage}")]
-    if (ours := results.find(NAMES[1], "ours")) is not None:
+    if (ours := results.find(name, "ours")) is not None:
         parts.append((ours.median_server_cpu_s, "PostgreSQL"))
-    return [f"{what} {seconds:.2f}" for seconds, what in sorted(parts, reverse=True)[:3]]
+    return parts
 
 
 def _ratio(

@@ -15,6 +15,7 @@ import datetime as dt
 import json
 import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from benchmarks.districts.days import AGAIN, NAMES
 from benchmarks.report.documents import PERFORMANCE, PICTURES, README, write_parts
 from benchmarks.report.plot import plot
 from benchmarks.report.results import Results, Series
-from benchmarks.report.tables import as_markdown, missed, syncs
+from benchmarks.report.tables import as_markdown, format_large, format_states, missed, syncs
 from benchmarks.scale.dag_file import MAKE_SITES
 from benchmarks.sync import through_airflow
 from benchmarks.sync.agreement import DisagreementError, SyncResult, must_agree
@@ -44,7 +45,7 @@ from benchmarks.sync.contestants import (
     validators,
 )
 from benchmarks.sync.server_work import watched
-from benchmarks.timing.machine import QUIET, load, machine
+from benchmarks.timing.machine import QUIET, code_state, load, machine
 from benchmarks.timing.processes import run
 from oneroster_sync.database.embedded import postgres
 
@@ -60,7 +61,7 @@ WHAT = dict(zip(DAYS, NAMES, strict=True))
 SITES = (1, 100, 1000)
 _SEED = 1
 _ONCE_AT_L = {"pandas + to_sql", "dlt merge", "pandera", "GX, the ordinary way"}
-_IMPORT = re.compile(r"^import time:\s+(\d+) \|", re.MULTILINE)
+_IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\w+)", re.MULTILINE)
 _JULY = 7
 
 
@@ -95,10 +96,13 @@ def main() -> None:
     print(text)
     print(f"\nWritten to {OUT.relative_to(PROJECT)}: {chosen.size}.md, .json and .svg")
     if chosen.write:
-        write_parts(PERFORMANCE, {chosen.size: text})
+        kept = {size: Results.load(OUT / f"{size}.json") for size in SIZES}
+        write_parts(PERFORMANCE, {chosen.size: text, "state": format_states(kept)})
         (PICTURES / f"sync-{chosen.size}.svg").write_text(drawn, encoding="utf-8")
         if chosen.size == "M":
             write_parts(README, {"syncs": "\n".join(syncs(results))})
+        if chosen.size == "L":
+            write_parts(README, {"large": format_large(results)})
     if chosen.check and (wrong := missed(results)):
         raise SystemExit("\n".join(wrong))
 
@@ -109,7 +113,7 @@ def measure(size: str, rounds: int) -> Results:
     Raises:
         DisagreementError: Two contestants came to different results.
     """
-    results = Results(size, machine())
+    results = Results(size, machine(), state=code_state())
     _log(f"the districts of size {size}")
     today = dt.datetime.now(dt.UTC).date()
     folders = packages(size, _SEED, today.year - (today.month <= _JULY))
@@ -186,8 +190,11 @@ def _run_stages(
             raise DisagreementError(f"one package, two plans: {sorted(hashes[day])}")
         for stage, timed in done.items():
             results.add(f"{WHAT[day]}: {stage}", "stages", timed)
-            micros = sum(map(int, _IMPORT.findall(timed.errors)))
-            results.imports.setdefault(stage, []).append(micros / 1e6)
+            took: Counter[str] = Counter()
+            for micros, package in _IMPORT.findall(timed.errors):
+                took[package] += int(micros)
+            results.imports.setdefault(stage, []).append(took.total() / 1e6)
+            results.packages.setdefault(stage, {name: n / 1e6 for name, n in took.items()})
 
 
 def _judge_all(

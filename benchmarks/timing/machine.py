@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import subprocess
 from pathlib import Path
+
+from benchmarks import PROJECT
 
 QUIET = 2.0
 """Maximum load, over the last minute, at the beginning of a run whose results are kept."""
@@ -14,6 +17,21 @@ QUIET = 2.0
 def load() -> float:
     """Return the average number of runnable processes over the last minute."""
     return os.getloadavg()[0]
+
+
+def code_state() -> str:
+    """Return the commit of the measured code, and whether files differ from it; "" without git."""
+    code = ("--", "include", "expectations", "benchmarks", "requirements.txt")
+    try:
+        commit = _git("log", "-1", "--format=%h of %cs", *code)
+        changed = _git("status", "--porcelain", "--untracked-files=no", *code)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"{commit}, with changes" if changed else commit
+
+
+def _git(*words: str) -> str:
+    return subprocess.check_output(["git", "-C", PROJECT, *words], text=True).strip()  # noqa: S603, S607
 
 
 def machine() -> str:
