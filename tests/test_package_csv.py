@@ -6,6 +6,8 @@ single broken row is reported and quarantined, so that its record does not count
 
 from __future__ import annotations
 
+import io
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -410,3 +412,29 @@ def test_control_character_keeps_the_row_aside(tmp_path: Path, character: str) -
     assert kept["bob"]["flaw"] == "row.invalid_character"
     assert kept["bob"]["givenName"] is None
     assert kept["ann"]["givenName"] == "Ann"
+
+
+def test_checking_a_block_takes_little_memory_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line feeds and control characters are found piece by piece, with the same answer."""
+    lines = [f"id-{number},Zoë,{'x' * 90}\n" for number in range(50_000)]
+    lines[7_000] = "id,a\x01b,x\n"
+    data = "".join(lines).encode()
+
+    def checked() -> csv_lines.Block:
+        (block,) = csv_lines.blocks(io.BytesIO(data), FILE, 1 << 20)
+        return block
+
+    block = checked()  # before the measurement, since Arrow imports pandas at first use
+    tracemalloc.start()
+    try:
+        checked()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert block.rows.tolist() == list(range(1, 50_001))
+    assert block.control.tolist() == [7_000]
+    # The block and its rows, but neither a mask of all bytes nor a decoded text.
+    assert peak < 2 * len(data)
+    monkeypatch.setattr(csv_lines, "_PIECE", 4_001)
+    assert checked().control.tolist() == [7_000]
+    assert checked().rows.tolist() == block.rows.tolist()
