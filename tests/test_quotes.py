@@ -271,32 +271,44 @@ def _note(rng: random.Random) -> str:
     return "\n".join(rng.choice(evil) for _ in range(rng.randrange(1, 6)))
 
 
-@pytest.mark.parametrize("seed", range(150))
-def test_random_faults_make_no_row_and_lose_none(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("block", range(15))
+def test_random_faults_make_no_row_and_lose_none(tmp_path: Path, block: int) -> None:
     """For any missing or surplus quotes: no note becomes a row, and no row is lost silently."""
-    rng = random.Random(seed)
+    read_files = 0
+    for seed in range(10 * block, 10 * block + 10):
+        rng = random.Random(seed)
+        rows = _with_faults(_rows_with_notes(rng), rng)
+        extracted = read(tmp_path / f"p{seed}", rows)
+        if extracted.refused:
+            continue
+        read_files += 1
+        table = extracted.tables["users"].to_pylist()
+        used = [row for row in table if row["flaw"] is None]
+        assert not [row for row in used if row["sourcedId"] == "evil"], seed
+        assert "evil@example.org" not in [row["email"] for row in used], seed
+        missing = {f"u{number}" for number in range(2, 402)} - {row["sourcedId"] for row in table}
+        # A row that names no record protects every record of the file.
+        nameless = [row for row in table if row["sourcedId"] is None and row["flaw"] is not None]
+        unread = [row for row in nameless if row["flaw"] == "csv.unread_lines"]
+        assert unread or len(missing) <= len(nameless), seed
+    assert read_files, "all files were refused, so nothing was tried"
+
+
+def _rows_with_notes(rng: random.Random) -> list[str]:
+    """Return 400 teachers' rows: two at most hold a note, since many notes refuse the file."""
+    notes = rng.sample(range(2, 402), rng.choice([0, 1, 1, 2]))
     rows = []
     for number in range(2, 402):
         kind = rng.randrange(10)
-        if kind < 2:
+        if number in notes:
             rows.append(quoted(number, note=_note(rng)))
-        elif kind < 3:
+        elif kind < 1:
             rows.append(quoted(number, "Mary\nAnn"))
         elif kind < 7:
             rows.append(quoted(number, f"Given, {number}"))
         else:
             rows.append(person(f"u{number}"))
-
-    extracted = read(tmp_path / "p", _with_faults(rows, rng))
-
-    if extracted.refused:
-        return
-    table = extracted.tables["users"].to_pylist()
-    assert not [r for r in table if r["sourcedId"] == "evil" and r["flaw"] is None]
-    assert "evil@example.org" not in [r["email"] for r in table if r["flaw"] is None]
-    found = {r["sourcedId"] for r in table}
-    missing = {f"u{number}" for number in range(2, 402)} - found
-    assert not missing or "csv.unread_lines" in {r["flaw"] for r in table}
+    return rows
 
 
 PEOPLE = range(2, 302)
