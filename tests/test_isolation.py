@@ -266,7 +266,7 @@ def test_notifications_and_retention_affect_one_site_only(
     assert due
     for notice in due:
         assert theirs.site.name not in notice.message.text()
-        notifications.tell(notice, lambda _message: 1, now=later)
+        notifications.send_once(notice, lambda _message: 1, now=later)
     held = ours.site.sync(EMPTY)
     approval.expire(held["run_id"], now=later)
     swept = retention.delete_expired(ours.site.name, now=later + dt.timedelta(days=3650))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oneroster_sync import database, notifications
-from oneroster_sync.notifications import Message, Notice, Told
+from oneroster_sync.notifications import Delivery, Message, Notice
 from oneroster_sync.notifications.overdue import find_overdue
 from oneroster_sync.runs import Outcome
 from oneroster_sync.sites import maintenance, preferences_store
@@ -37,17 +37,19 @@ def of_site(site: Site, now: dt.datetime) -> list[Notice]:
         return notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
 
 
-def told(run: Run, now: dt.datetime) -> Told:
+def told(run: Run, now: dt.datetime) -> Delivery:
     """Send the notification of a run, and return the result."""
     notice = of_run(run)
     assert notice is not None
-    return notifications.tell(notice, lambda _: 1, now=now)
+    return notifications.send_once(notice, lambda _: 1, now=now)
 
 
 def watch(site: Site, now: dt.datetime) -> list[Topic]:
     """Send the notifications that are due on a day, and return the topics of those sent."""
     return [
-        n.topic for n in of_site(site, now) if notifications.tell(n, one_way, now=now) is Told.SENT
+        n.topic
+        for n in of_site(site, now)
+        if notifications.send_once(n, one_way, now=now) is Delivery.SENT
     ]
 
 
@@ -123,7 +125,7 @@ def test_a_sent_notification_is_recorded(site: Site) -> None:
     run = had(site, day(0), "failed")
     notice = of_run(run)
     assert notice is not None
-    assert notifications.tell(notice, lambda _: 2, now=day(0)) is Told.SENT
+    assert notifications.send_once(notice, lambda _: 2, now=day(0)) is Delivery.SENT
     assert [(t, w, str(r)) for t, w, r in noted(site)] == [("failed", 2, run.run_id)]
 
 
@@ -132,12 +134,12 @@ def test_an_unsent_notification_is_sent_at_the_next_occasion(site: Site) -> None
     choose(site)
     notice = of_run(had(site, day(0), "failed"))
     assert notice is not None
-    assert notifications.tell(notice, lambda _: 0, now=day(0)) is Told.UNSENT
+    assert notifications.send_once(notice, lambda _: 0, now=day(0)) is Delivery.UNSENT
     with pytest.raises(ConnectionError):
-        notifications.tell(notice, _break, now=day(0))
+        notifications.send_once(notice, _break, now=day(0))
     assert noted(site) == []
     assert watch(site, day(0, hour=6)) == [Topic.FAILED, Topic.DIGEST]
-    assert notifications.tell(notice, _break, now=day(0, hour=7)) is Told.KNOWN
+    assert notifications.send_once(notice, _break, now=day(0, hour=7)) is Delivery.KNOWN
 
 
 def _break(_: Message) -> int:
@@ -157,11 +159,11 @@ def test_two_processes_send_a_notification_once(site: Site) -> None:
         return 1
 
     first = threading.Thread(
-        target=notifications.tell, args=(notice, slowly), kwargs={"now": day(0)}
+        target=notifications.send_once, args=(notice, slowly), kwargs={"now": day(0)}
     )
     first.start()
     assert sending.wait(20)
-    assert notifications.tell(notice, _break, now=day(0)) is Told.KNOWN
+    assert notifications.send_once(notice, _break, now=day(0)) is Delivery.KNOWN
     done.set()
     first.join(20)
     assert len(noted(site)) == 1
@@ -170,11 +172,11 @@ def test_two_processes_send_a_notification_once(site: Site) -> None:
 def test_a_held_plan_is_notified_once(site: Site) -> None:
     """The same held plan is notified once, and another plan again."""
     choose(site)
-    assert told(had(site, day(0), "held", plan_hash="h"), day(0)) is Told.SENT
-    assert told(had(site, day(1), "held", plan_hash="h"), day(1)) is Told.KNOWN
+    assert told(had(site, day(0), "held", plan_hash="h"), day(0)) is Delivery.SENT
+    assert told(had(site, day(1), "held", plan_hash="h"), day(1)) is Delivery.KNOWN
     had(site, day(2))
-    assert told(had(site, day(3), "held", plan_hash="h"), day(3)) is Told.KNOWN
-    assert told(had(site, day(4), "held", plan_hash="i"), day(4)) is Told.SENT
+    assert told(had(site, day(3), "held", plan_hash="h"), day(3)) is Delivery.KNOWN
+    assert told(had(site, day(4), "held", plan_hash="i"), day(4)) is Delivery.SENT
 
 
 @pytest.mark.parametrize(
@@ -191,61 +193,61 @@ def test_a_held_plan_is_notified_once(site: Site) -> None:
 def test_a_failure_is_notified_once(site: Site, first: str, again: str) -> None:
     """A failure with the same reason but other ids, paths or numbers is the same cause."""
     choose(site)
-    assert told(had(site, day(0), "failed", reasons=[first]), day(0)) is Told.SENT
-    assert told(had(site, day(1), "failed", reasons=[again]), day(1)) is Told.KNOWN
+    assert told(had(site, day(0), "failed", reasons=[first]), day(0)) is Delivery.SENT
+    assert told(had(site, day(1), "failed", reasons=[again]), day(1)) is Delivery.KNOWN
     other = had(site, day(2), "failed", reasons=["the roster database does not answer"])
-    assert told(other, day(2)) is Told.SENT
+    assert told(other, day(2)) is Delivery.SENT
 
 
 @pytest.mark.parametrize("well", ["succeeded", "succeeded_with_errors", "no_changes"])
 def test_a_failure_after_a_good_run_is_notified_again(site: Site, well: str) -> None:
     """A failure is notified again after a good run."""
     choose(site)
-    assert told(had(site, day(0), "failed"), day(0)) is Told.SENT
+    assert told(had(site, day(0), "failed"), day(0)) is Delivery.SENT
     had(site, day(1), well)
-    assert told(had(site, day(2), "failed"), day(2)) is Told.SENT
+    assert told(had(site, day(2), "failed"), day(2)) is Delivery.SENT
 
 
 @pytest.mark.parametrize("between", ["held", "rejected", "discarded", "skipped", "failed"])
 def test_a_failure_without_a_good_run_is_not_notified_again(site: Site, between: str) -> None:
     """A failure is not notified again as long as no run was good."""
     choose(site)
-    assert told(had(site, day(0), "failed", reasons=["x"]), day(0)) is Told.SENT
+    assert told(had(site, day(0), "failed", reasons=["x"]), day(0)) is Delivery.SENT
     had(site, day(1), between, reasons=["y"])
-    assert told(had(site, day(2), "failed", reasons=["x"]), day(2)) is Told.KNOWN
+    assert told(had(site, day(2), "failed", reasons=["x"]), day(2)) is Delivery.KNOWN
 
 
 def test_a_rejection_is_notified_once_for_its_codes(site: Site) -> None:
     """A rejection for the same codes is the same cause; an additional code makes a new one."""
     choose(site)
 
-    def rejected(number: int, *causes: Cause) -> Told:
+    def rejected(number: int, *causes: Cause) -> Delivery:
         return told(had(site, day(number), "rejected", causes=causes), day(number))
 
     header, bytes_ = "schema.missing_header", "csv.invalid_utf8"
-    assert rejected(0, Cause(header, "users.csv", 1)) is Told.SENT
-    assert rejected(1, Cause(header, "users.csv", 9)) is Told.KNOWN
+    assert rejected(0, Cause(header, "users.csv", 1)) is Delivery.SENT
+    assert rejected(1, Cause(header, "users.csv", 9)) is Delivery.KNOWN
     more = Cause(header, "users.csv", 1), Cause(bytes_, "orgs.csv", 1)
-    assert rejected(2, *more) is Told.SENT
-    assert rejected(3, *reversed(more)) is Told.KNOWN
+    assert rejected(2, *more) is Delivery.SENT
+    assert rejected(3, *reversed(more)) is Delivery.KNOWN
 
 
 def test_errors_are_notified_again_only_after_a_change(site: Site) -> None:
     """Errors are notified again only if their codes change, they are tenfold, or they return."""
     choose(site)
 
-    def with_errors(number: int, rows: int, code: str = "row.invalid_email") -> Told:
+    def with_errors(number: int, rows: int, code: str = "row.invalid_email") -> Delivery:
         causes = (Cause(code, "users.csv", rows),)
         run = had(site, day(number), "no_changes", counts=counts(errors=rows), causes=causes)
         return told(run, day(number))
 
-    assert with_errors(0, 10) is Told.SENT
-    assert with_errors(1, 12) is Told.KNOWN
-    assert with_errors(2, 120) is Told.SENT
-    assert with_errors(3, 12) is Told.KNOWN
-    assert with_errors(4, 12, "row.invalid_enum") is Told.SENT
+    assert with_errors(0, 10) is Delivery.SENT
+    assert with_errors(1, 12) is Delivery.KNOWN
+    assert with_errors(2, 120) is Delivery.SENT
+    assert with_errors(3, 12) is Delivery.KNOWN
+    assert with_errors(4, 12, "row.invalid_enum") is Delivery.SENT
     had(site, day(5), "succeeded_with_errors", counts=FEW)
-    assert with_errors(6, 12) is Told.SENT
+    assert with_errors(6, 12) is Delivery.SENT
 
 
 @pytest.mark.case("b47")
@@ -253,13 +255,17 @@ def test_errors_are_notified_when_their_causes_change(site: Site) -> None:
     """Errors are notified again if they move to another column, but not because time passes."""
     choose(site)
 
-    def night(number: int, column: str, **values: Any) -> Told:
+    def night(number: int, column: str, **values: Any) -> Delivery:
         causes = (Cause("row.invalid_enum", "users.csv", 12, column=column),)
         run = had(site, day(number), "succeeded_with_errors", counts=MANY, causes=causes, **values)
         return told(run, day(number))
 
-    assert [night(number, "role") for number in range(3)] == [Told.SENT, Told.KNOWN, Told.KNOWN]
-    assert night(3, "status") is Told.SENT
+    assert [night(number, "role") for number in range(3)] == [
+        Delivery.SENT,
+        Delivery.KNOWN,
+        Delivery.KNOWN,
+    ]
+    assert night(3, "status") is Delivery.SENT
 
 
 @pytest.mark.case("b47")
@@ -280,17 +286,17 @@ def test_a_run_of_other_files_fixes_no_errors(site: Site, between: dict[str, Any
     causes = (Cause("row.invalid_enum", "users.csv", 12),)
     whole = ["users", "orgs"]
 
-    def night(number: int) -> Told:
+    def night(number: int) -> Delivery:
         values: dict[str, Any] = {"counts": MANY, "bulk_in_plan": whole}
         run = had(site, day(number), "succeeded_with_errors", causes=causes, **values)
         between.update({name: run.run_id for name, value in between.items() if value is True})
         return told(run, day(number))
 
-    assert night(0) is Told.SENT
+    assert night(0) is Delivery.SENT
     had(site, day(0, hour=12), "succeeded", counts=counts(), **between)
-    assert night(1) is Told.KNOWN
+    assert night(1) is Delivery.KNOWN
     had(site, day(1, hour=12), "succeeded", counts=counts(), bulk_in_plan=whole)
-    assert night(2) is Told.SENT
+    assert night(2) is Delivery.SENT
 
 
 def test_staleness_is_notified_once_and_then_weekly(site: Site) -> None:
@@ -342,8 +348,8 @@ def test_sites_are_notified_separately(site: Site) -> None:
     other = type(site)(f"{site.name}-other", site.folder)
     other.command("init", "--admin", "admin@district.example")
     choose(other)
-    assert told(had(site, day(0), "failed"), day(0)) is Told.SENT
-    assert told(had(other, day(0), "failed"), day(0)) is Told.SENT
+    assert told(had(site, day(0), "failed"), day(0)) is Delivery.SENT
+    assert told(had(other, day(0), "failed"), day(0)) is Delivery.SENT
 
 
 def switch(site: Site, event: str, at: dt.datetime) -> None:

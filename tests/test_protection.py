@@ -19,7 +19,7 @@ from oneroster_sync import (
     stale_protections,
     sync,
 )
-from oneroster_sync.notifications import Told
+from oneroster_sync.notifications import Delivery
 from past import BASE_URL, choose
 from roster_of import SCHOOL, as_delta, changed
 from test_guards import staff
@@ -176,7 +176,7 @@ def test_stale_protection_is_notified_once_and_then_weekly(site: Site) -> None:
         for notice in due:
             if (
                 notice.cause == "stale protection"
-                and notifications.tell(notice, lambda _: 1, now=now) is Told.SENT
+                and notifications.send_once(notice, lambda _: 1, now=now) is Delivery.SENT
             ):
                 days.append(day)
                 assert "cec" not in notice.message.text()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oneroster_sync import database, notifications
-from oneroster_sync.notifications import Told
+from oneroster_sync.notifications import Delivery
 from oneroster_sync.runs.standstill import Standstill, find_standstill, find_standstills
 from oneroster_sync.sites.preferences import Topic
 from past import BASE_URL, EVERYBODY, choose, day, had
@@ -94,7 +94,9 @@ def test_standstill_is_notified_once_a_week(site: Site) -> None:
         with database.engine().connect() as connection:
             now = day(number, hour=6)
             found = notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
-        sent = [n for n in found if notifications.tell(n, lambda _: 1, now=now) is Told.SENT]
+        sent = [
+            n for n in found if notifications.send_once(n, lambda _: 1, now=now) is Delivery.SENT
+        ]
         told += [(number, notice.message.subject) for notice in sent]
     assert [number for number, _ in told] == [2, 9, 16]
     subject = f"No changes applied since 23 October (3 syncs) — {site.name}"

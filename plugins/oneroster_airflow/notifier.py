@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import database, notifications, runs
 from oneroster_sync.errors import OneRosterError
-from oneroster_sync.notifications import Told
+from oneroster_sync.notifications import Delivery
 from oneroster_sync.sites import allow_list, dag_names, preferences_store, registry
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def notify_of_run(run: Run) -> None:
             notice = notifications.of_run(connection, run, base_url=base_url())
             chosen = _ways_of(connection, run.site)
         if notice is not None:
-            _tell(notice, chosen, dt.datetime.now(dt.UTC))
+            _send_notice(notice, chosen, dt.datetime.now(dt.UTC))
     except Exception as error:  # noqa: BLE001  a notification must never stop a run
         kind = type(error).__name__
         log.warning("Notification for run %s could not be sent: %s.", run.run_id, kind)
@@ -94,7 +94,7 @@ def notify_of_dag_run(dag_id: str, dag_run_id: str) -> None:
         if run is not None and run.outcome is not None:
             notify_of_run(run)
         elif notice is not None:
-            _tell(notice, chosen, dt.datetime.now(dt.UTC))
+            _send_notice(notice, chosen, dt.datetime.now(dt.UTC))
     except Exception as error:  # noqa: BLE001  this is the last handler
         kind = type(error).__name__
         log.warning("Notification for DAG run %s could not be sent: %s.", dag_run_id, kind)
@@ -122,7 +122,7 @@ def notify_of_dag_file(filename: str) -> None:
                     told.add(ways)
                     found.append((notice, chosen))
         for notice, chosen in found:
-            _tell(notice, chosen, dt.datetime.now(dt.UTC))
+            _send_notice(notice, chosen, dt.datetime.now(dt.UTC))
     except Exception as error:  # noqa: BLE001  this is the last handler
         log.warning("Notification for a DAG file could not be sent: %s.", type(error).__name__)
 
@@ -136,7 +136,7 @@ def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
     missed = []
     for site in sites:
         try:
-            if not _tell_site(site, now):
+            if not _notify_site(site, now):
                 missed.append(site)
         except preferences_store.UnknownSiteError:
             continue
@@ -195,13 +195,13 @@ def send(message: Message, chosen: Notices, *, within_s: float = BOUND_S) -> Sen
     return Sent(len(ways) - len(failures) + partly, failures)
 
 
-def _tell_site(site: str, now: dt.datetime) -> bool:
+def _notify_site(site: str, now: dt.datetime) -> bool:
     """Send the notifications of one site that are due; return whether all could be sent."""
     with database.engine().connect() as connection:
         chosen = _ways_of(connection, site)
         due = notifications.of_site(connection, site, base_url=base_url(), now=now)
-    outcomes = [_tell(notice, chosen, now) for notice in due]
-    return Told.UNSENT not in outcomes
+    outcomes = [_send_notice(notice, chosen, now) for notice in due]
+    return Delivery.UNSENT not in outcomes
 
 
 def _ways_of(connection: Connection, site: str) -> Notices:
@@ -214,11 +214,11 @@ def _ways_of(connection: Connection, site: str) -> Notices:
     return chosen
 
 
-def _tell(notice: Notice, chosen: Notices, now: dt.datetime) -> Told:
+def _send_notice(notice: Notice, chosen: Notices, now: dt.datetime) -> Delivery:
     if not chosen.recipients and not chosen.channels:
-        return Told.KNOWN
-    told = notifications.tell(notice, lambda message: send(message, chosen).worked, now=now)
-    if told is Told.SENT:
+        return Delivery.KNOWN
+    told = notifications.send_once(notice, lambda message: send(message, chosen).worked, now=now)
+    if told is Delivery.SENT:
         log.info("Notification of site %s was sent: %s.", notice.site, notice.topic)
     return told
 

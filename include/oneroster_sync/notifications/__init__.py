@@ -9,24 +9,24 @@ from oneroster_sync.notifications.freshness import Freshness, freshness
 from oneroster_sync.notifications.message import Link, Message, Points
 from oneroster_sync.notifications.previews import Preview, list_previews
 from oneroster_sync.notifications.rules import (
+    Delivery,
     Notice,
-    Told,
     of_dag_file,
     of_dag_run,
     of_run,
     of_site,
     of_trial,
-    tell,
+    send_once,
 )
 
 __all__ = [
+    "Delivery",
     "Freshness",
     "Link",
     "Message",
     "Notice",
     "Points",
     "Preview",
-    "Told",
     "freshness",
     "list_previews",
     "of_dag_file",
@@ -34,5 +34,5 @@ __all__ = [
     "of_run",
     "of_site",
     "of_trial",
-    "tell",
+    "send_once",
 ]

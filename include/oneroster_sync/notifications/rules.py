@@ -62,7 +62,7 @@ _DAG_FILE, _LATE, _STOPPED = "the DAG file", "late: ", "maintenance since "
 _VARIABLE = re.compile(
     r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
 )
-_WENT_WELL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
+_SUCCESSFUL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Notice:
     errors_from: int
 
 
-class Told(StrEnum):
+class Delivery(StrEnum):
     """What happened to a notification."""
 
     SENT = "sent"
@@ -248,7 +248,7 @@ def of_trial(connection: Connection, site: str, *, base_url: str, now: dt.dateti
     return templates.trial(preferences_store.load(connection, site), head, now=now)
 
 
-def tell(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) -> Told:
+def send_once(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) -> Delivery:
     """Send a notification, unless it was sent before, and record it if a channel worked.
 
     Only one process at a time sends a notification for a cause. If the process dies after sending
@@ -263,12 +263,12 @@ def tell(notice: Notice, send: Callable[[Message], int], *, now: dt.datetime) ->
     site, topic, cause = notice.site, notice.topic, notice.cause
     with database.engine().begin() as connection:
         if not told.claim(connection, site, topic, cause) or _is_known(connection, notice, now):
-            return Told.KNOWN
+            return Delivery.KNOWN
         ways = send(notice.message)
         if not ways:
-            return Told.UNSENT
+            return Delivery.UNSENT
         told.note(connection, site, topic, cause, run_id=notice.run_id, ways=ways, now=now)
-        return Told.SENT
+        return Delivery.SENT
 
 
 def _topic(run: Run, chosen: Notices) -> Topic | None:
@@ -276,7 +276,7 @@ def _topic(run: Run, chosen: Notices) -> Topic | None:
         return None  # the person who asked for the preview looks at its page
     if run.outcome is Outcome.HELD and run.decision is None:
         return Topic.HELD
-    if run.outcome in _WENT_WELL and errors_of(run.counts) >= chosen.errors_from:
+    if run.outcome in _SUCCESSFUL and errors_of(run.counts) >= chosen.errors_from:
         return Topic.ERRORS
     if run.outcome is Outcome.FAILED:
         return Topic.FAILED
@@ -285,7 +285,7 @@ def _topic(run: Run, chosen: Notices) -> Topic | None:
 
 def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
     """Return whether the notification was sent, and the table above does not ask to repeat it."""
-    at = told.told_at(connection, notice.site, notice.topic, notice.cause)
+    at = told.find_sent_at(connection, notice.site, notice.topic, notice.cause)
     if at is None:
         return False
     if notice.cause == _PROTECTED:
@@ -298,7 +298,7 @@ def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
         case Topic.STALE | Topic.UNAPPLIED:
             return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
         case Topic.ERRORS if notice.run_id is not None:
-            good = told.mended_at(connection, notice.run_id, errors_below=notice.errors_from)
+            good = told.find_fixed_at(connection, notice.run_id, errors_below=notice.errors_from)
         case _:
-            good = told.good_at(connection, notice.site)
+            good = told.find_last_success(connection, notice.site)
     return good is None or good < at

@@ -58,7 +58,7 @@ def claim(connection: Connection, site: str, topic: Topic, cause: str) -> bool:
     return bool(connection.scalar(sa.text(_CLAIM), bound))
 
 
-def told_at(connection: Connection, site: str, topic: Topic, cause: str) -> dt.datetime | None:
+def find_sent_at(connection: Connection, site: str, topic: Topic, cause: str) -> dt.datetime | None:
     """Return when a notification for a cause was last sent, or None."""
     bound = {"site": site, "topic": topic.value, "cause": cause}
     found: dt.datetime | None = connection.scalar(sa.text(_TOLD_AT), bound)
@@ -87,13 +87,13 @@ def note(
     connection.execute(sa.text(_NOTE), bound)
 
 
-def good_at(connection: Connection, site: str) -> dt.datetime | None:
+def find_last_success(connection: Connection, site: str) -> dt.datetime | None:
     """Return when a successful run of the site last ended, or None."""
     found: dt.datetime | None = connection.scalar(sa.text(_GOOD_AT), {"site": site})
     return found
 
 
-def mended_at(connection: Connection, run_id: str, *, errors_below: int) -> dt.datetime | None:
+def find_fixed_at(connection: Connection, run_id: str, *, errors_below: int) -> dt.datetime | None:
     """Return when a successful run with the same files last had fewer errors, or None."""
     bound = {"run_id": run_id, "errors_below": errors_below}
     found: dt.datetime | None = connection.scalar(sa.text(_MENDED_AT), bound)
