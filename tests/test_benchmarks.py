@@ -97,7 +97,7 @@ def test_a_target_is_met_or_not() -> None:
     assert found["day 2: ours ÷ limit"].is_met()
     assert not found["day 2: dlt merge ÷ ours"].is_met()
     assert found["day 2: dlt merge ÷ ours"].is_met(2)
-    bounds = ["extract 1.50", "PostgreSQL 1.00", "imports of validate 0.90"]
+    bounds = ["extract 1.50", "PostgreSQL 1.00", "imports 0.90"]
     assert bounded_by(results) == bounds
     (told,) = (line for line in as_markdown(results) if "dlt merge ÷ ours" in line)
     assert told.endswith(f"| **not met**: {', '.join(bounds)} |")

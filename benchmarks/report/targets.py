@@ -117,7 +117,7 @@ def _through_airflow(results: Results) -> Iterator[Target]:
 def bounded_by(results: Results, target: str = "") -> list[str]:
     """Return the largest parts of what a target measures, such as `validate 2.10`.
 
-    For a day these are its stages, imports separately, and PostgreSQL; for validation, imports and
+    For a day these are its stages, all imports, and PostgreSQL; for validation, imports and
     the rest; for imports, the packages; for the same package again, the floor and what is beyond.
 
     Args:
@@ -155,13 +155,17 @@ def _median(values: list[float]) -> float:
 
 
 def _parts_of_day(results: Results, name: str) -> list[tuple[float, str]]:
+    """Return the stages without imports, which one process of all stages has only once."""
     parts: list[tuple[float, str]] = []
+    most = 0.0
     for series_name, series in results.series.items():
         what, _, who = series_name.partition("/")
         day, _, stage = what.partition(": ")
         if who == "stages" and day == name and series.cpu_s:
             imports = min(_median(results.imports.get(stage, [0.0])), series.median_cpu_s)
-            parts += [(series.median_cpu_s - imports, stage), (imports, f"imports of {stage}")]
+            parts.append((series.median_cpu_s - imports, stage))
+            most = max(most, imports)
+    parts.append((most, "imports"))
     if (ours := results.find(name, "ours")) is not None:
         parts.append((ours.median_server_cpu_s, "PostgreSQL"))
     return parts
