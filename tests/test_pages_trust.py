@@ -284,7 +284,7 @@ def test_lost_deltas_both_names_and_a_junk_file_are_shown(
         expect(cause.get_by_role("row").nth(1)).to_contain_text("Has itAnn Lee")
         expect(cause.get_by_role("row").nth(1)).to_contain_text("Comes under itZoe Fay")
         page.goto(f"{live.origin}{RUNS}/{runs[2]['run_id']}")
-        expect(page.get_by_text("No version could be told.")).to_be_visible()
+        expect(page.get_by_text("Unknown version")).to_be_visible()
 
 
 def test_held_run_shows_schools_and_its_expiry(live: Live, held: dict[str, Any]) -> None:

@@ -319,7 +319,7 @@ def test_truncated_address_shows_a_message(live: Live) -> None:
     with browsing(ignoring=("status of 4",)) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/abc")
-        page.get_by_text("There is no such run").wait_for()
+        page.get_by_text("Run not found").wait_for()
         expect(page.get_by_text("pattern")).to_have_count(0)
 
 

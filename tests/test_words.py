@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,21 +14,21 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from golden.school import SCHOOL, SCHOOL_1_2, added, changed, codes, folder_of, opened
+from oneroster_airflow import review_markdown
 from oneroster_sync import database, notifications, settings
 from oneroster_sync.cli import main
-from oneroster_sync.findings import CODES, Finding, Severity
+from oneroster_sync.findings import CODES, Finding, Findings, Severity
 from oneroster_sync.findings.csv_export import format_csv
 from oneroster_sync.findings.finding import describe
 from oneroster_sync.operations.check import check_package
 from oneroster_sync.runs import find, run_details
 from oneroster_sync.runs.artifacts import RunFolder
+from oneroster_sync.runs.run_log import log_findings
 from oneroster_sync.sites.preferences import Profile
 from oneroster_sync.stages.validate.data_docs import write_data_docs
 from past import BASE_URL, choose
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Site
     from golden.school import Texts
     from oneroster_sync.findings.codes import Code
@@ -132,6 +133,93 @@ def test_log_lists_causes_and_not_rows(site: Site) -> None:
     assert len(lines) <= 2
     assert "row 8 and 99 more" in log
     assert not re.search(r"\bx4[0-9]\b", log)
+
+
+def test_log_says_the_level_of_a_finding_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A warning is a line of the level WARNING; its text does not begin with the word again."""
+    findings = Findings()
+    findings.add(Finding("row.surrounding_space", Severity.WARNING, "users.csv", 2, "email"))
+    findings.add(Finding("row.invalid_email", Severity.ERROR, "users.csv", 3, "email"))
+    with caplog.at_level("INFO", logger="oneroster"):
+        log_findings(findings.table())
+    lines = [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
+    assert [line.split(" in ")[0] for line in lines] == [
+        "WARNING error row.invalid_email",
+        "WARNING row.surrounding_space",
+    ]
+
+
+_OLD = (
+    *("Being told", "What people are told", "Plans that wait", "Nothing new", "The week,"),
+    *("Many errors, from so many", "Nobody gets a mail", "No channel is told", "Who is credited"),
+    *("waits for a person", "would go", "The site allows", "a person's word", "Asked by"),
+    *("left as they are", "what they name was left", "[Mm]end(?:ed|ing|s)?", "because of it"),
+    *("points to has errors of its own", "points to is not there:", "is none of those allowed"),
+    *("[Tt]ake this run back", "What is taken back", "All of it", "Its users"),
+    *("What would come of it", "Also what changed again", "Left alone, because"),
+    *("Another limit for a while", "While removals wait", "Known records in the files, at least"),
+    *("Rows with errors, more than", "How long a plan waits", "Undecided, it is discarded"),
+    *("never caught up with", "Acts at once, without saving", "An hour off when"),
+    *("There is none: syncs run", "Syncs only add", "Assignments end with their terms"),
+    *("Like nobody", "Same mailbox", "Person of the package", "the sync / people, by hand"),
+    *(
+        "It waits its turn",
+        "It begins",
+        "It ended before it began",
+        r"[Nn]o (?:run|row|line|change|account) fits",
+    ),
+    *("Bring a file of your own", "Make site", "Small letters", "is no e-mail address"),
+    *("The very same file", "it is being looked at", "Links of accounts", "absent from the file"),
+    *("As they stand", "Nothing here", "the first page", "goes by", "had its time", "[Ww]hoever"),
+    *("[Nn]obody", "is told", "was told", "are told", "were told", "to be told", "[Tt]ell people"),
+    *("stands", "besides", "by itself", "by themselves", "catch up", "come along", "no one can"),
+)
+"""Phrases of the review of the pages, and their like."""
+_SAID = re.compile(rf"(?<![\w-])(?:{'|'.join(_OLD)})(?![\w-])")
+_COMMENT = re.compile(r'/\*.*?\*/|^\s*//.*?$|^\s*#.*?$|""".*?"""', re.DOTALL | re.MULTILINE)
+_TEXT = re.compile(r"""(["'`])((?:(?!\1).)*?[a-z] (?:(?!\1).)*?)\1|>([^<>{}]*[a-z] [^<>{}]*)<""")
+_PROJECT = Path(__file__).resolve().parents[1]
+_SAYING = (
+    ("ui/src", "ts*"),
+    ("plugins/oneroster_airflow", "py"),
+    ("include/oneroster_sync/notifications", "py"),
+    ("include/oneroster_sync/findings", "toml"),
+)
+
+
+def said(folder: str, ending: str) -> list[tuple[str, str]]:
+    """Return the texts of a folder's sources, each with the file that it is in."""
+    return [
+        (file.name, found[2] or found[3])
+        for file in sorted((_PROJECT / folder).rglob(f"*.{ending}"))
+        if not {"test", "openapi"} & set(file.name.split("."))
+        for found in _TEXT.finditer(_COMMENT.sub("", file.read_text("utf-8")))
+    ]
+
+
+@pytest.mark.parametrize(("folder", "ending"), _SAYING)
+def test_old_phrases_do_not_come_back(folder: str, ending: str) -> None:
+    """Pages, messages, Required Actions and codes say what the review found, and its like, anew."""
+    texts = said(folder, ending)
+    assert len(texts) > 60
+    assert [(file, text) for file, text in texts if _SAID.search(text)] == []
+
+
+def test_old_phrases_are_looked_for() -> None:
+    """The test above reads texts of all kinds, and would find such a phrase in each."""
+    for code in ('title="Nobody gets a mail"', "<Text>Who is credited here</Text>"):
+        found = _TEXT.search(code)
+        assert found is not None
+        assert _SAID.search(found[2] or found[3])
+
+
+def test_required_actions_and_pages_name_kinds_alike() -> None:
+    """The headings of Required Actions are those of the pages' catalogue of words."""
+    words = (_PROJECT / "ui/src/words/records.ts").read_text("utf-8")
+    listed = re.search(r"export const KINDS.*?= \[(.*?)\n\];", words, re.DOTALL)
+    assert listed is not None
+    pages = dict(re.findall(r'\["(\w+)", "([^"]+)"\]', listed[1]))
+    assert pages == review_markdown._KINDS
 
 
 PERSONAL = {

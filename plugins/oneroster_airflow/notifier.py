@@ -141,7 +141,7 @@ def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
         except preferences_store.UnknownSiteError:
             continue
         except Exception as error:  # noqa: BLE001  the other sites are notified all the same
-            log.warning("Site %s can't be looked at: %s.", site, type(error).__name__)
+            log.warning("Site %s could not be checked: %s.", site, type(error).__name__)
             missed.append(site)
     return missed
 
@@ -210,7 +210,9 @@ def _ways_of(connection: Connection, site: str) -> Notices:
         connection, site, preferences_store.load(connection, site).notices
     )
     for channel in refused:
-        log.warning("The site %s may not use the channel %s, so nothing goes there.", site, channel)
+        log.warning(
+            "The site %s may not use the channel %s: no message is sent there.", site, channel
+        )
     return chosen
 
 

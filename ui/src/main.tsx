@@ -16,6 +16,7 @@ import { Sites } from "./pages/sites/index";
 import { Upload } from "./pages/upload/index";
 import { Record } from "./pages/why/record";
 import { Why, WhyEverywhere } from "./pages/why/search";
+import { EMPTY } from "./words/empty";
 
 /**
  * Hand Airflow its components, by the names that it knows them by.
@@ -73,8 +74,8 @@ function FirstSite() {
 
 function Nowhere() {
   return (
-    <Page title="Page not found">
-      <Empty title="Page not found">
+    <Page title={EMPTY.page.title}>
+      <Empty title={EMPTY.page.title}>
         <Link to={HOME}>OneRoster home</Link>
       </Empty>
     </Page>

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from oneroster_sync.findings import Severity
 from oneroster_sync.findings.causes import first_of_causes
 from oneroster_sync.findings.finding import rows_as_findings
 from oneroster_sync.findings.text import LISTED_CAUSES, format_cause
@@ -41,8 +42,10 @@ def log_findings(findings: pa.Table, unclear: Mapping[str, pa.Array] | None = No
     hidden = _pairs(unclear or {})
     causes = first_of_causes(findings)
     for finding in rows_as_findings(causes.slice(0, LISTED_CAUSES)):
-        # Never ERROR: an error in the data is no failure of the task, which continues.
-        log.warning("%s", finding.to_text(is_staff=(finding.file, finding.row) not in hidden))
+        text = finding.to_text(is_staff=(finding.file, finding.row) not in hidden)
+        # Never ERROR: an error in the data is no failure of the task, which continues. The level
+        # says already that a warning is one.
+        log.warning("%s", text.removeprefix(f"{Severity.WARNING} "))
     log_rest(causes.num_rows - LISTED_CAUSES, "causes")
 
 

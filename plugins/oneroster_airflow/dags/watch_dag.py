@@ -20,6 +20,7 @@ attention. The DAG itself needs none.
 | failed | a sync could not continue | after a successful sync |
 | rejected | a package can't be used | after a successful sync |
 | errors | the number of rows with errors reaches the site's limit | after a sync with fewer errors, or with others |
+| unapplied | three syncs in a row were not applied, or a maintenance stops all syncs | once a week |
 | stale | no new package has come for the site's number of days, without days of pause windows | once a week |
 | digest | a week is over; on Monday, or on the next day on which it can be sent | the next week |
 
@@ -43,7 +44,7 @@ Use `"disable_ssl": true` instead of `disable_tls` for port 587. A connection of
 ```
 
 **Trigger it by hand** at any time: a notification is never sent twice. With `{"test_site": "default"}`
-it only sends a test message to the people of that site.
+it only sends a test message to the recipients of that site.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from oneroster_airflow.dags.failures import RETRY_POLICY, FailedError, NotYetError
 from oneroster_sync.sites import dag_names
 
-A_TEST, NO_TEST = "a test message only", "no test message was asked for"
+A_TEST, NO_TEST = "a test message only", "no test message was requested"
 
 
 def test_site() -> str | None:
@@ -142,7 +143,7 @@ def watch_dag() -> DAG:
                 type=["null", "string"],
                 minLength=1,
                 title="Test message",
-                description="A site whose people get a test message; nothing else is done then.",
+                description="A site whose recipients get a test message; nothing else is done then.",
             ),
         },
     ) as dag:

@@ -8,7 +8,8 @@ import { BAD, WARN } from "./colors";
 import { useApi } from "./api";
 import type { Maintenance, SiteStatus } from "./openapi";
 import { HOME, Time } from "./ui";
-import { counted, inTime, number } from "./words";
+import { capital, counted, inTime, number } from "./words";
+import { PLURALS } from "../words/records";
 
 const EVERY_MS = 30_000;
 
@@ -39,7 +40,7 @@ export function SiteHead({ site, status }: { site: string; status: SiteStatus | 
       >
         <Fact label="Active users">{active && number(active.users)}</Fact>
         <Fact label="Courses">{active && number(active.courses)}</Fact>
-        <Fact label="Course assignments">{active && number(active.assignments)}</Fact>
+        <Fact label={capital(PLURALS.assignments)}>{active && number(active.assignments)}</Fact>
         <Fact label="Last applied">{status && <LastApplied status={status} />}</Fact>
         <Fact label="Next sync">{status && <NextSync site={site} status={status} />}</Fact>
         <Fact label="Approvals">{status && <Approvals status={status} />}</Fact>
@@ -141,7 +142,7 @@ export function MaintenanceBar({ maintenance }: { maintenance: Maintenance | nul
       <Alert.Content>
         <Alert.Title>All syncs are stopped for maintenance</Alert.Title>
         <Alert.Description>
-          {`${maintenance.reason} (${maintenance.started_by}, since ${inSelected(maintenance.since)}). Each site goes on as before when it is over.`}
+          {`${maintenance.reason} (${maintenance.started_by}, since ${inSelected(maintenance.since)}). Each site continues as before when it is over.`}
         </Alert.Description>
       </Alert.Content>
     </Alert.Root>

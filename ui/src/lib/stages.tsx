@@ -3,18 +3,7 @@
 import { Box, Flex, Text } from "@chakra-ui/react";
 import { Link } from "react-router-dom";
 import type { DagRun, Stage } from "./openapi";
-
-const STATES: Record<string, string> = {
-  success: "done",
-  running: "running",
-  failed: "failed",
-  skipped: "skipped",
-  queued: "queued",
-  scheduled: "queued",
-  up_for_retry: "waits to be tried again",
-  upstream_failed: "not begun",
-  awaiting_input: "waits for a decision",
-};
+import { NOT_STARTED, STAGE_STATES } from "../words/runs";
 
 const FAULTS = new Set(["failed", "upstream_failed"]);
 
@@ -58,8 +47,8 @@ function Stage({
 }) {
   const isFollowing = isAfter && FAULTS.has(stage.state ?? "");
   const state = isFollowing
-    ? (FOLLOWING[stage.stage] ?? "not begun")
-    : (STATES[stage.state ?? ""] ?? "not begun");
+    ? (FOLLOWING[stage.stage] ?? NOT_STARTED)
+    : (STAGE_STATES[stage.state ?? ""] ?? NOT_STARTED);
   const to = `/dags/${encodeURIComponent(dagRun.dag_id)}/runs/${encodeURIComponent(dagRun.dag_run_id)}/tasks/${stage.stage}`;
   const tried = stage.try_number > 1 ? `, try ${stage.try_number}` : "";
   return (

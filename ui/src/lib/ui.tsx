@@ -162,8 +162,8 @@ function Rests({ since }: { since: string }) {
       <Alert.Content>
         <Alert.Title>{`This site is archived since ${since.slice(0, 10)}`}</Alert.Title>
         <Alert.Description>
-          Everything of it can be read; nothing begins or changes. An administrator of all sites can
-          restore it.
+          You can read everything. No run begins and nothing changes. An administrator of all sites
+          can restore it.
         </Alert.Description>
       </Alert.Content>
     </Alert.Root>
@@ -330,7 +330,15 @@ export function Card({
 }
 
 /** Says that there is nothing, and what to do about it. */
-export function Empty({ title, children = null }: { title: string; children?: ReactNode }) {
+export function Empty({
+  title,
+  text,
+  children = null,
+}: {
+  title: string;
+  text?: string;
+  children?: ReactNode;
+}) {
   return (
     <Box
       borderWidth="1px"
@@ -343,7 +351,10 @@ export function Empty({ title, children = null }: { title: string; children?: Re
       <Text fontWeight="bold" mb="1">
         {title}
       </Text>
-      <Box color="fg.muted">{children}</Box>
+      <Box color="fg.muted">
+        {text}
+        {children}
+      </Box>
     </Box>
   );
 }

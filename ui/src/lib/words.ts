@@ -1,22 +1,8 @@
-/** What things are called on the pages, and how moments and numbers are written. */
+/** Labels of outcomes and fields, and how spans, numbers and sizes are written. */
 
+import { FIELDS } from "../words/records";
+import { OUTCOMES, PREVIEW_RUN, RUNNING } from "../words/runs";
 import type { Weekday } from "./openapi";
-
-const OUTCOMES: Record<string, { label: string; palette: string }> = {
-  succeeded: { label: "Succeeded", palette: "success" },
-  succeeded_with_errors: { label: "With errors", palette: "up_for_retry" },
-  no_changes: { label: "No changes", palette: "success" },
-  held: { label: "Held", palette: "deferred" },
-  rejected: { label: "Rejected", palette: "failed" },
-  discarded: { label: "Discarded", palette: "skipped" },
-  superseded: { label: "Superseded", palette: "skipped" },
-  failed: { label: "Failed", palette: "failed" },
-  skipped: { label: "Skipped", palette: "skipped" },
-};
-
-const PREVIEW = { label: "Preview", palette: "none" };
-
-const RUNNING = { label: "Running", palette: "running" };
 
 /** From so many minutes on a span is told in a unit of so many minutes. */
 const SPANS = [
@@ -24,20 +10,6 @@ const SPANS = [
   { from: 2 * 60, minutes: 60, unit: "hour" },
   { from: 1, minutes: 1, unit: "minute" },
 ];
-
-const FIELDS: Record<string, string> = {
-  given_name: "given name",
-  family_name: "family name",
-  email: "e-mail",
-  username: "username",
-  role: "role",
-  org_sourced_ids: "schools",
-  org_sourced_id: "school",
-  school_year_sourced_id: "school year",
-  sourced_id: "sourcedId",
-  course_code: "course code",
-  managed: "managed by the sync",
-};
 
 /** The outcomes that a list can be narrowed to, under way first. */
 export const OUTCOME_NAMES = ["running", ...Object.keys(OUTCOMES), "preview"];
@@ -69,7 +41,7 @@ export function outcomePalette(outcome: string | null, isPreview = false) {
 
 function describe(outcome: string | null, isPreview: boolean) {
   const isOnlyPreview = outcome === "preview" || (isPreview && outcome === "discarded");
-  return isOnlyPreview ? PREVIEW : (OUTCOMES[outcome ?? "running"] ?? RUNNING);
+  return isOnlyPreview ? PREVIEW_RUN : (OUTCOMES[outcome ?? "running"] ?? RUNNING);
 }
 
 /** Return seconds as people say them, as `12 s`, `1 min 43 s` or `3 h 5 min`. */

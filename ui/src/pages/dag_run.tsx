@@ -8,6 +8,7 @@ import { useApi } from "../lib/api";
 import { Empty, Failure, HOME, Loading, type May } from "../lib/ui";
 import { Story } from "./run/story";
 import { useRun, Waiting } from "./run/watch";
+import { EMPTY } from "../words/empty";
 
 /**
  * Show what a DAG run did to the roster, or say that it is none of ours.
@@ -64,8 +65,8 @@ function Recorded({ id, may }: { id: string; may: May }) {
 
 function Foreign() {
   return (
-    <Empty title="This DAG run is no OneRoster sync">
-      Only the DAGs oneroster_sync__… and oneroster_upload__… synchronize a site.
+    <Empty title={EMPTY.dagRun.title}>
+      {EMPTY.dagRun.text}
       <br />
       <Button asChild size="sm" variant="outline" mt="4">
         <Link to={HOME}>Go to OneRoster</Link>

@@ -5,6 +5,7 @@ import { type MouseEvent, useEffect, useRef } from "react";
 import { Link, useLocation, useNavigate, useParams } from "react-router-dom";
 import { type Problem, useApi } from "../lib/api";
 import { Empty, Failure, HOME, Loading, Page } from "../lib/ui";
+import { EMPTY } from "../words/empty";
 
 const DOCS = `${HOME}/docs`;
 
@@ -85,7 +86,7 @@ export function Documents() {
 
 function Missing({ problem, retry }: { problem: Problem; retry: () => void }) {
   return problem.status === 404 ? (
-    <Empty title="Page not found">
+    <Empty title={EMPTY.page.title}>
       This installation has no such page of the documentation.{" "}
       <Anchor asChild textDecoration="underline">
         <Link to={DOCS}>Open the guide</Link>

@@ -346,7 +346,7 @@ class Documents(BaseModel):
 class DocumentPage(DocumentName):
     """A page of the documentation."""
 
-    html: str = Field(description="What stands under its heading.")
+    html: str = Field(description="The text under its heading.")
 
 
 class Health(BaseModel):

@@ -31,7 +31,9 @@ _Month = Annotated[
 def roster_history(
     site: Site,
     actor: Reader,
-    school: Annotated[str | None, Query(max_length=255, description="Its users alone.")] = None,
+    school: Annotated[
+        str | None, Query(max_length=255, description="Users of this school only.")
+    ] = None,
     limit: Annotated[int, Query(ge=2, le=400)] = 120,
 ) -> models.RosterHistory:
     """Tell how many users, courses and course assignments were active after each applied run."""

@@ -218,7 +218,7 @@ function Status({ search: { accounts, isBusy, problem } }: { search: Search }) {
   if (problem) {
     words = problem.detail;
   } else if (!isBusy && accounts.length === 0) {
-    words = "No active account fits. Try another part of the name.";
+    words = "No active account matches. Try another part of the name.";
   }
   return (
     <Text

@@ -38,7 +38,7 @@ export const FormProvider = Context.Provider;
 export function useForm(): FormContext {
   const form = useContext(Context);
   if (form === null) {
-    throw new Error("A setting stands in a FormProvider");
+    throw new Error("A setting must be in a FormProvider");
   }
   return form;
 }

@@ -105,7 +105,7 @@ function sourceProblem(source: string | undefined | null) {
     return `${scheme}:// is not encrypted. Use https:// or sftp://.`;
   }
   return !/^file$/i.test(scheme) && /[?#]/.test(rest)
-    ? "Leave out what stands after ? or #: keys and tokens go into an Airflow connection."
+    ? "Leave out everything after ? or #: keys and tokens go into an Airflow connection."
     : null;
 }
 

@@ -49,7 +49,7 @@ export function fewestKnown(examples: ThresholdExamples | null) {
   }
   const { of, held_from: fewest } = examples.known;
   if (!fewest) {
-    return "Never held, whoever's export it is.";
+    return "Never held, even if it is the export of another school.";
   }
   const whose = examples.is_example ? "" : "your ";
   return `Held if a file has fewer than ${number(fewest)} of ${whose}${number(of)} users: another school's?`;

@@ -6,6 +6,7 @@ import { useApi } from "../../lib/api";
 import type { FieldChange, Save as SaveOf } from "../../lib/openapi";
 import { Empty, Failure, Loading, Time } from "../../lib/ui";
 import { byWhom, differences, type Draft, inWords, SETTINGS, valueAt } from "./settings";
+import { EMPTY } from "../../words/empty";
 
 const SHOWN = 20;
 
@@ -56,7 +57,7 @@ function Saves({ site, state }: { site: string; state: string }) {
     return problem ? <Failure problem={problem} retry={reload} /> : <Loading height="8rem" />;
   }
   if (data.saves.length === 0) {
-    return <Empty title="Nothing was changed yet" />;
+    return <Empty {...EMPTY.saves} />;
   }
   return (
     <Box as="ol" listStyleType="none" borderTopWidth="1px" borderColor="border">
@@ -90,7 +91,7 @@ function Save({ save: { at, actor, event, changes } }: { save: SaveOf }) {
           {` ${EVENTS[event] ?? event}`}
         </Text>
         {event === "preferences_saved" && lines.length === 0 && (
-          <Text color="fg.muted">Nothing was different.</Text>
+          <Text color="fg.muted">No setting changed.</Text>
         )}
         <Box as="dl">
           {lines.map(({ label, before, after }) => (

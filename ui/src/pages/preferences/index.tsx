@@ -33,6 +33,7 @@ import {
 import { Source } from "./source";
 import { Summary } from "./summary";
 import { Limits } from "./thresholds";
+import { ASK } from "../../words/questions";
 
 const POLL_MS = 5000;
 
@@ -179,11 +180,7 @@ function PreferencesForm({
         <SaveBar form={form} enabled={latest.enabled} goTo={(field) => goTo([field])} />
       </form>
       <Conflict form={form} />
-      <LeaveGuard
-        when={form.changed.length > 0}
-        title="Leave without saving?"
-        leave="Leave without saving"
-      >
+      <LeaveGuard when={form.changed.length > 0} title={ASK.leave.title} leave={ASK.leave.verb}>
         <Text>What you changed is lost: {form.changed.map(({ label }) => label).join(", ")}.</Text>
       </LeaveGuard>
     </FormProvider>

@@ -294,8 +294,8 @@ function Compared({
         <Text mb="4">
           {`${byWhom(theirs.saved_by)} saved these preferences on ${inSelected(theirs.saved_at)}, while you were changing them. `}
           {rows.length
-            ? "Choose what shall hold; nothing is saved until you say so."
-            : "Both are the same: there is nothing to choose."}
+            ? "Choose which values to keep. Nothing is saved until you press Save again."
+            : "Both are the same. There is nothing to choose."}
         </Text>
         <Grid gap="5">
           {rows.map((row) => (

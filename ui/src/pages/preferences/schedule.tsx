@@ -234,7 +234,7 @@ const EDITED: Record<string, string> = {
   false: "Current.",
 };
 
-const RESTS = "The site is archived, so none of these comes.";
+const RESTS = "The site is archived: none of these syncs runs.";
 
 const OFF = "The sync is off: none of them runs until it is switched on.";
 

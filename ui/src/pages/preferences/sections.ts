@@ -21,7 +21,7 @@ export const SECTIONS: SectionOf[] = [
   {
     id: "schedule",
     label: "Schedule",
-    hint: "When syncs run without anybody asking. Schedules are in UTC.",
+    hint: "When syncs run automatically. Schedules are in UTC.",
     guide: "summer-break.md",
     paths: ["credited_admin", "days", "time_utc", "time_zone", "pause_windows"],
   },
@@ -42,7 +42,7 @@ export const SECTIONS: SectionOf[] = [
   {
     id: "limits",
     label: "Safety limits",
-    hint: "A plan beyond a limit is held until somebody approves or discards it.",
+    hint: "A plan beyond a limit is held until an administrator approves or discards it.",
     guide: "held-run.md",
     paths: [
       "guards.users",
@@ -58,7 +58,7 @@ export const SECTIONS: SectionOf[] = [
   {
     id: "notifications",
     label: "Notifications",
-    hint: "Messages say what happened and what to do. They name nobody.",
+    hint: "Messages say what happened and what to do. They contain no names of people.",
     guide: "being-told.md",
     paths: ["notices", "stale_after_days", "done_within_hours"],
   },

@@ -87,7 +87,7 @@ describe("settings in words", () => {
     ["stale_after_days", null, "never"],
     ["source", null, "none"],
     [PATH, 10, "10 %"],
-    ["guards.removals_wait", true, "the rest goes on"],
+    ["guards.removals_wait", true, "the rest is applied"],
     [
       "guards.raised",
       { percent: 50, until: null, note: "school closes" },

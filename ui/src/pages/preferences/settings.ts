@@ -10,6 +10,7 @@ import type {
   Weekday,
 } from "../../lib/openapi";
 import { capital, DAYS } from "../../lib/words";
+import { PLURALS } from "../../words/records";
 import { CHOICES, TEXTS, TOPIC_TEXTS } from "./texts";
 
 /** The settings as they are saved. */
@@ -52,8 +53,6 @@ const RUNS = { least: 1, most: 1000, isWhole: true };
 const ONE_TO_24 = { least: 1, most: 24, isWhole: true, isOptional: true };
 const ONE_TO_365 = { least: 1, most: 365, isWhole: true, isOptional: true };
 
-const REMOVALS = { users: "users", courses: "courses", assignments: "course assignments" };
-
 const MORE = {
   school: "one school",
   week: "seven days",
@@ -80,12 +79,12 @@ export const SETTINGS: Described[] = [
   described("source_connection"),
   described("source_pattern"),
   described("started_by"),
-  { ...described("source_after"), label: "After a run that ended well" },
+  described("source_after"),
   described("scope"),
   described("teacher_permission"),
   described("assignment_roles"),
   described("adopt_accounts"),
-  ...limitsOf(REMOVALS),
+  ...limitsOf(PLURALS),
   described("guards.raised"),
   described("guards.removals_wait"),
   described("guards.error_percent", PERCENT),
@@ -211,9 +210,9 @@ const WORDS: Record<string, Record<string, string>> = {
 };
 
 const YES_AND_NO: Record<string, [string, string]> = {
-  adopt_accounts: ["managed by the sync", "left to those who made them"],
-  expire_ended_terms: ["assignments end uncounted", "assignments count as removals"],
-  "guards.removals_wait": ["the rest goes on", "the whole plan waits"],
+  adopt_accounts: ["managed by OneRoster", "managed manually"],
+  expire_ended_terms: ["not counted as removals", "counted as removals"],
+  "guards.removals_wait": ["the rest is applied", "the whole plan waits"],
 };
 
 const UNITS: Record<string, string> = {

@@ -10,6 +10,7 @@ import type { EnabledState, PreferencesState } from "../../lib/openapi";
 import { planned, useZone } from "../../lib/time";
 import { Failure } from "../../lib/ui";
 import { TEXTS } from "./texts";
+import { ASK } from "../../words/questions";
 
 /**
  * Switch scheduled syncs on and off.
@@ -89,8 +90,8 @@ export function SyncSwitch({
       <Confirm
         open={isAsking}
         onClose={() => setIsAsking(false)}
-        title="Switch the sync on?"
-        verb="Switch on"
+        title={ASK.syncOn.title}
+        verb={ASK.syncOn.verb}
         onConfirm={() => set(true)}
       >
         <WhatFollows latest={latest} isEdited={isEdited} />
@@ -166,12 +167,10 @@ function WhatFollows({ latest, isEdited }: { latest: PreferencesState; isEdited:
         Syncs missed while it was off are not run later. Limits hold a sync that would remove too
         much.
       </Text>
-      {isEdited && (
-        <Text color={WARN}>You have changes that are not saved; they do not count yet.</Text>
-      )}
+      {isEdited && <Text color={WARN}>You have unsaved changes. They do not apply yet.</Text>}
       {!source && (
         <Text color={WARN}>
-          This site has no source: a scheduled sync will find nothing to read, and fail.
+          This site has no source: a scheduled sync has nothing to read and fails.
         </Text>
       )}
       {(!admin || !latest.credited_admin_active) && (

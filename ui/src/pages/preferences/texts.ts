@@ -45,14 +45,14 @@ export const TEXTS: Record<string, Text> = {
   },
   source_pattern: {
     label: "Names of packages",
-    help: "In a folder, the newest file with such a name is read, as in OneRoster-*.zip.",
+    help: "In a folder, the newest matching file is read. Example: OneRoster-*.zip.",
   },
   started_by: {
     label: "What starts a sync",
     help: "A package is new when it has not changed for a minute. Pauses hold for it too.",
   },
   source_after: {
-    label: "When a run has ended well",
+    label: "After a successful run",
     help: "Into the folder “done” beside it. Otherwise it stays where it is.",
   },
   scope: { label: "Process", help: "For scheduled syncs and uploads of a whole package." },
@@ -66,7 +66,7 @@ export const TEXTS: Record<string, Text> = {
   },
   adopt_accounts: {
     label: "Accounts made by hand",
-    help: "They are linked by e-mail either way. Ticked, name, role and status follow the SIS.",
+    help: "They are linked by e-mail either way. If ticked, name, role and status follow the SIS.",
   },
   "guards.users": { label: "Users deactivated in one sync", help: "" },
   "guards.courses": { label: "Courses removed in one sync", help: "" },
@@ -77,13 +77,13 @@ export const TEXTS: Record<string, Text> = {
   },
   "guards.removals_wait": {
     label: "Pending removals",
-    help: "Removals beyond a limit wait in a run of their own. Unticked, the whole plan waits.",
+    help: "Removals beyond a limit wait in their own run. If unticked, the whole plan waits.",
   },
   "guards.error_percent": { label: "Maximum share of rows with errors", help: "" },
   "guards.known_percent": { label: "Minimum overlap with existing records", help: "" },
   approval_hours: {
     label: "Approval expires after",
-    help: "A plan that nobody decided about by then is discarded, and changes nothing.",
+    help: "Without a decision by then, the plan is discarded and nothing changes.",
   },
   "notices.recipients": {
     label: "E-mail addresses",
@@ -100,7 +100,7 @@ export const TEXTS: Record<string, Text> = {
   },
   stale_after_days: {
     label: "Alert if no new export for this many days",
-    help: "Days of pauses do not count. Left empty, nobody is notified.",
+    help: "Days of pauses do not count. Empty: never.",
   },
   done_within_hours: {
     label: "Alert if a scheduled sync is not done within this many hours",
@@ -158,6 +158,8 @@ export const TICKS = {
   expire_ended_terms: "Don't count ended terms as removals",
 };
 
+const STANDARD = "As the standard requires.";
+
 /** The choices of settings that are one of a few, by the path of the setting. */
 export const CHOICES: Record<string, Choice[]> = {
   started_by: [
@@ -202,17 +204,17 @@ export const CHOICES: Record<string, Choice[]> = {
     },
   ],
   encoding: [
-    { value: "utf-8", label: "UTF-8", meaning: "As the standard requires." },
+    { value: "utf-8", label: "UTF-8", meaning: STANDARD },
     { value: "windows-1252", label: "Windows-1252", meaning: "Written by older Windows programs." },
   ],
   delimiter: [
-    { value: "comma", label: "Commas", meaning: "As the standard requires." },
+    { value: "comma", label: "Commas", meaning: STANDARD },
     { value: "semicolon", label: "Semicolons", meaning: "As Excel writes in much of Europe." },
     { value: "tab", label: "Tabs", meaning: "Text files separated by tabs." },
     { value: "bar", label: "Vertical bars", meaning: "Values separated by |." },
   ],
   date_order: [
-    { value: "iso", label: "YYYY-MM-DD", meaning: "As the standard requires." },
+    { value: "iso", label: "YYYY-MM-DD", meaning: STANDARD },
     { value: "month_first", label: "MM/DD/YYYY", meaning: "9/1/2026 is the first of September." },
     { value: "day_first", label: "DD/MM/YYYY", meaning: "9/1/2026 is the ninth of January." },
   ],
@@ -229,7 +231,7 @@ export const TOPIC_TEXTS: Record<Topic, Text> = {
   errors: { label: "Many errors", help: "A run had as many rows with errors as set below." },
   stale: { label: "No new export", help: "No new export has come for the days set below." },
   unapplied: { label: "No changes applied", help: "Several syncs in a row were not applied." },
-  digest: { label: "Weekly summary", help: "On Mondays: what the syncs of the week came to." },
+  digest: { label: "Weekly summary", help: "On Mondays: the outcomes and changes of the week." },
 };
 
 /** The previews of messages. */

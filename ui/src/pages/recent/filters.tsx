@@ -6,10 +6,10 @@ import { useSearchParams } from "react-router-dom";
 import type { Runs } from "../../lib/openapi";
 import { cityOf, UTC, useZone } from "../../lib/time";
 import { capital, counted, number, OUTCOME_NAMES, outcomeLabel } from "../../lib/words";
+import { TRIGGERS } from "../../words/runs";
+import { SHARED } from "../../words/shared";
 
 const NAMES = ["outcome", "trigger", "from", "to"];
-
-const TRIGGERS = { schedule: "Scheduled", upload: "Manual upload", command: "Command line" };
 
 /**
  * Return the filters, where the list stands, and ways to change both.
@@ -185,7 +185,7 @@ export function Paging({ data, filters }: { data: Runs; filters: FilterState }) 
   return (
     <Flex
       as="nav"
-      aria-label="Pages of the list"
+      aria-label={SHARED.pagesOfList}
       justify="space-between"
       align="center"
       mt="3"

@@ -13,6 +13,8 @@ import { Attention } from "./attention";
 import { Filters, type FilterState, Paging, useFilters } from "./filters";
 import { RunTable } from "./table";
 import { TrendCard } from "./trend";
+import { EMPTY } from "../../words/empty";
+import { ASK } from "../../words/questions";
 
 const LISTED = 25;
 
@@ -139,7 +141,7 @@ function Runs({
 
 function NoneFits({ filters }: { filters: FilterState }) {
   return (
-    <Empty title="No matches">
+    <Empty title={EMPTY.runs.title}>
       <Button size="sm" variant="outline" mt="2" onClick={filters.clear}>
         Show all runs
       </Button>
@@ -149,12 +151,8 @@ function NoneFits({ filters }: { filters: FilterState }) {
 
 function Never({ site, may }: { site: string; may: May }) {
   return (
-    <Empty title="This site has never been synchronized">
-      <Text>
-        Look at the preferences first: who is credited, what is processed, and when. Then upload a
-        package, or switch the sync on. A first sync only adds, and waits when accounts made by hand
-        look like people of the package.
-      </Text>
+    <Empty title={EMPTY.neverSynced.title}>
+      <Text>{EMPTY.neverSynced.text}</Text>
       <Box mt="4" display="flex" gap="2" justifyContent="center" flexWrap="wrap">
         <Button asChild size="sm" variant="outline">
           <Link to={`${HOME}/sites/${site}/preferences`}>Preferences</Link>
@@ -177,7 +175,7 @@ export function SyncNow({ site }: { site: string }) {
   const missing = data ? missingOf(data) : null;
   const start = async () => {
     const made = await post(`sites/${site}/runs`);
-    sayDone("Sync requested");
+    sayDone(ASK.syncNow.done);
     const query = new URLSearchParams({ dag_id: made.dag_id, dag_run_id: made.dag_run_id });
     navigate(`${HOME}/runs/${made.run_id}?${query}`);
   };
@@ -189,8 +187,8 @@ export function SyncNow({ site }: { site: string }) {
       <Confirm
         open={open}
         onClose={() => setOpen(false)}
-        title="Sync now?"
-        verb="Sync now"
+        title={ASK.syncNow.title}
+        verb={ASK.syncNow.verb}
         disabled={!data || missing !== null}
         onConfirm={start}
       >

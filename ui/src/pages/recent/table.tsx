@@ -5,7 +5,8 @@ import { Link } from "react-router-dom";
 import { inSelected } from "../../lib/time";
 import type { RunSummary, Totals } from "../../lib/openapi";
 import { HOME, type May, Outcome, Time } from "../../lib/ui";
-import { number } from "../../lib/words";
+import { capital, number } from "../../lib/words";
+import { PLURALS } from "../../words/records";
 import { MANY } from "./attention";
 
 type Column = [keyof Totals, string];
@@ -13,7 +14,7 @@ type Column = [keyof Totals, string];
 const GROUPS: { kind: string; label: string; columns: Column[] }[] = [
   {
     kind: "users",
-    label: "Users",
+    label: capital(PLURALS.users),
     columns: [
       ["added", "Added"],
       ["updated", "Updated"],
@@ -23,7 +24,7 @@ const GROUPS: { kind: string; label: string; columns: Column[] }[] = [
   },
   {
     kind: "courses",
-    label: "Courses",
+    label: capital(PLURALS.courses),
     columns: [
       ["added", "Added"],
       ["updated", "Updated"],
@@ -33,7 +34,7 @@ const GROUPS: { kind: string; label: string; columns: Column[] }[] = [
   },
   {
     kind: "assignments",
-    label: "Course assignments",
+    label: capital(PLURALS.assignments),
     columns: [
       ["added", "Added"],
       ["removed", "Removed"],

@@ -8,6 +8,7 @@ import type { DecisionRow } from "../../lib/openapi";
 import { Card, Empty, Failure, HOME, Loading, Time } from "../../lib/ui";
 import { today } from "../../lib/time";
 import { type Column, Rows } from "../run/lists";
+import { EMPTY } from "../../words/empty";
 
 const MONTH = /^\d{4}-(0[1-9]|1[0-2])$/;
 
@@ -52,11 +53,7 @@ export function Decisions({ site }: { site: string }) {
           Choose a month, such as 2026-11.
         </Text>
       )}
-      {isMonth && data && data.decisions.length === 0 && (
-        <Empty title="No decisions">
-          No plan needed a decision in this month. Choose another month to see earlier decisions.
-        </Empty>
-      )}
+      {isMonth && data && data.decisions.length === 0 && <Empty {...EMPTY.decisions} />}
       {isMonth && data && data.decisions.length > 0 && (
         <Rows
           caption={`Decisions of ${data.month}`}

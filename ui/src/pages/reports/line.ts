@@ -1,9 +1,7 @@
 /** Where the points of a line lie in its box. */
 
 import type { RosterPoint } from "../../lib/openapi";
-
-/** What can be drawn: the users of a school alone, or one kind of record of the site. */
-export type Kind = "users" | "courses" | "assignments";
+import type { Kind } from "../../words/records";
 
 /** A run in the box, in percent from the left and the bottom. */
 export interface Placed {

@@ -9,15 +9,16 @@ import type { RosterPoint, SchoolSize } from "../../lib/openapi";
 import { Card, Empty, Failure, HOME, Loading, Time } from "../../lib/ui";
 import { counted, number, outcomeLabel } from "../../lib/words";
 import { Choice, Rows } from "../run/lists";
-import { type Kind, place, type Placed, stepsOf, topOf } from "./line";
+import { type Kind, KINDS } from "../../words/records";
+import { place, type Placed, stepsOf, topOf } from "./line";
+import { EMPTY } from "../../words/empty";
 
 const HEIGHT = 160;
 
-const KINDS: { value: Kind; label: string }[] = [
-  { value: "users", label: "Active users" },
-  { value: "courses", label: "Courses" },
-  { value: "assignments", label: "Course assignments" },
-];
+const CHOICES = KINDS.map(([value, label]) => ({
+  value,
+  label: value === "users" ? "Active users" : label,
+}));
 
 /** Show how the roster of a site, or the users of one school, grew and shrank. */
 export function RosterOverTime({ site }: { site: string }) {
@@ -40,7 +41,7 @@ export function RosterOverTime({ site }: { site: string }) {
               setKind(value as Kind);
               setSchool("");
             }}
-            choices={KINDS}
+            choices={CHOICES}
           />
           {data && data.schools.length > 1 && (
             <Choice
@@ -55,13 +56,7 @@ export function RosterOverTime({ site }: { site: string }) {
     >
       {problem && <Failure problem={problem} retry={reload} />}
       {!data && !problem && <Loading height={`${HEIGHT}px`} />}
-      {data && data.points.length === 0 && (
-        <Empty title="No data yet">
-          {school
-            ? "The users of schools are counted from the next run on that changes some."
-            : "The first point appears when a sync has been applied."}
-        </Empty>
-      )}
+      {data && data.points.length === 0 && <Empty {...(school ? EMPTY.school : EMPTY.roster)} />}
       {data && data.points.length > 0 && (
         <Box opacity={loading ? 0.6 : 1}>
           <Chart points={data.points} kind={shown} />
@@ -160,7 +155,7 @@ function Mark({ placed: { point, value, x, y }, kind }: { placed: Placed; kind: 
 /** What the line shows, for who does not see it. */
 function inWords(placed: Placed[], kind: Kind) {
   const [first, last] = [placed[0], placed[placed.length - 1]];
-  const label = KINDS.find(({ value }) => value === kind)?.label ?? kind;
+  const label = CHOICES.find(({ value }) => value === kind)?.label ?? kind;
   const least = Math.min(...placed.map(({ value }) => value));
   const most = Math.max(...placed.map(({ value }) => value));
   return `${label} after ${counted(placed.length, "run")}: ${number(first.value)} on ${first.point.at.slice(0, 10)}, ${number(last.value)} on ${last.point.at.slice(0, 10)}; at least ${number(least)}, at most ${number(most)}. The table below has each run.`;
@@ -168,7 +163,7 @@ function inWords(placed: Placed[], kind: Kind) {
 
 function AsTable({ points, isOfSchool }: { points: RosterPoint[]; isOfSchool: boolean }) {
   const [isOpen, setIsOpen] = useState(false);
-  const kinds = isOfSchool ? KINDS.slice(0, 1) : KINDS;
+  const kinds = isOfSchool ? CHOICES.slice(0, 1) : CHOICES;
   return (
     <Box mt="3">
       <Disclosure label="Show as a table" isOpen={isOpen} onToggle={setIsOpen}>

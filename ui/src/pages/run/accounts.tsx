@@ -9,6 +9,7 @@ import { Empty, Failure, HOME, Loading, type May } from "../../lib/ui";
 import { number } from "../../lib/words";
 import { RecordName } from "./fields";
 import { Choice, type Column, More, Rows, Toolbar } from "./lists";
+import { EMPTY } from "../../words/empty";
 
 const SORTS: Record<string, { label: string; palette: string; meaning: string }> = {
   login: {
@@ -19,12 +20,12 @@ const SORTS: Record<string, { label: string; palette: string; meaning: string }>
   name: {
     label: "Same name",
     palette: "blue",
-    meaning: "Both names are the same, and nobody else has them.",
+    meaning: "Both names are the same, and no other account has them.",
   },
   mailbox: {
     label: "Same name before @",
     palette: "blue",
-    meaning: "The address is the same up to the @, and nobody else has it.",
+    meaning: "The address is the same before the @, and no other account has it.",
   },
   linked: {
     label: "Linked before",
@@ -34,7 +35,7 @@ const SORTS: Record<string, { label: string; palette: string; meaning: string }>
   orphan: {
     label: "No match",
     palette: "orange",
-    meaning: "It is active, and nobody in the package is like it.",
+    meaning: "The account is active, and no person in the package matches it.",
   },
 };
 
@@ -56,12 +57,7 @@ export function Accounts({ run, may }: { run: RunDetail; may: May }) {
       <Meaning run={run} may={may} />
       <Numbers counts={counts} />
       <Toolbar>
-        <Choice
-          label="How they are alike"
-          value={how}
-          onChange={setHow}
-          choices={choicesOf(counts)}
-        />
+        <Choice label="Match" value={how} onChange={setHow} choices={choicesOf(counts)} />
         <Box flex="1" />
         <Button asChild variant="outline" size="sm">
           <a href={url(`runs/${run.run_id}/adoption.csv`)} download={`adoption-${run.run_id}.csv`}>
@@ -78,7 +74,7 @@ export function Accounts({ run, may }: { run: RunDetail; may: May }) {
           busy={list.loading}
         />
       ) : (
-        <Empty title="No account is of this sort" />
+        <Empty {...EMPTY.accounts} />
       )}
       <More list={list} what="accounts" total={total} />
     </Box>
@@ -89,8 +85,8 @@ function Meaning({ run, may }: { run: RunDetail; may: May }) {
   return (
     <Box fontSize="sm" mb="4" maxWidth="60rem">
       <Text>
-        These accounts were made by hand. A sync links the one that has a person's login, and goes
-        no further by itself; the others are only alike.
+        These accounts were made by hand. A sync links an account only if it has the login of a
+        person; the others are only similar.
       </Text>
       <Text color="fg.muted" mt="1">
         To say whose they are: download the CSV, delete the lines that are wrong, fill in a

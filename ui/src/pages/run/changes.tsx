@@ -9,23 +9,18 @@ import { Empty, Failure, HOME, Loading } from "../../lib/ui";
 import { Action, Fields, Place, RecordName } from "./fields";
 import { Choice, type Column, More, Rows, SearchBox, Toolbar, useSettled } from "./lists";
 import { UndoDialog } from "./undo";
+import { ACTIONS, KIND_OF, PLURALS } from "../../words/records";
+import { capital } from "../../lib/words";
+import { EMPTY } from "../../words/empty";
 
-const KINDS = [
+const ALL_KINDS = [
   { value: "", label: "All kinds" },
-  { value: "user", label: "Users" },
-  { value: "course", label: "Courses" },
-  { value: "assignment", label: "Course assignments" },
+  ...Object.entries(KIND_OF).map(([value, kind]) => ({ value, label: capital(PLURALS[kind]) })),
 ];
 
-const ACTIONS = [
+const ALL_ACTIONS = [
   { value: "", label: "All changes" },
-  { value: "add", label: "Added" },
-  { value: "update", label: "Updated" },
-  { value: "adopt", label: "Adopted" },
-  { value: "rekey", label: "New sourcedId" },
-  { value: "deactivate", label: "Deactivated" },
-  { value: "remove", label: "Removed" },
-  { value: "reactivate", label: "Reactivated" },
+  ...Object.entries(ACTIONS).map(([value, { done: label }]) => ({ value, label })),
 ];
 
 /** List the changes of a run. */
@@ -66,8 +61,8 @@ export function Changes({ run }: { run: RunDetail }) {
     <Box>
       <Toolbar>
         <SearchBox label="Search names and sourcedIds" value={words} onChange={setWords} />
-        <Choice label="Kind" value={kind} onChange={setKind} choices={KINDS} />
-        <Choice label="Change" value={action} onChange={setAction} choices={ACTIONS} />
+        <Choice label="Kind" value={kind} onChange={setKind} choices={ALL_KINDS} />
+        <Choice label="Change" value={action} onChange={setAction} choices={ALL_ACTIONS} />
         {school && (
           <Button size="sm" variant="subtle" onClick={allSchools}>{`School: ${named} ×`}</Button>
         )}
@@ -95,11 +90,7 @@ export function Changes({ run }: { run: RunDetail }) {
           busy={list.loading}
         />
       )}
-      {list.rows.length === 0 && !list.loading && (
-        <Empty title="No change fits">
-          Search for something else, or choose all kinds and all changes.
-        </Empty>
-      )}
+      {list.rows.length === 0 && !list.loading && <Empty {...EMPTY.changes} />}
       <More list={list} what="changes" total={isFiltered ? null : run.has.changes} />
       {run.can.undo && (
         <UndoDialog
@@ -193,17 +184,7 @@ function Named({ site, row }: { site: string; row: Change }) {
 
 function NoChanges({ run }: { run: RunDetail }) {
   if (run.has.changes === null) {
-    return (
-      <Empty title="There is no plan">
-        {run.outcome === null
-          ? "The plan is made in the stage diff. Its changes appear here as soon as it is."
-          : "The run ended before a plan was made. The overview says why."}
-      </Empty>
-    );
+    return <Empty {...(run.outcome === null ? EMPTY.noPlanYet : EMPTY.noPlan)} />;
   }
-  return (
-    <Empty title="Nothing had to be changed">
-      {run.undoes ? "There was nothing to take back." : "The roster is as the package wants it."}
-    </Empty>
-  );
+  return <Empty {...(run.undoes ? EMPTY.nothingToUndo : EMPTY.inStep)} />;
 }

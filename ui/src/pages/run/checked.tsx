@@ -25,9 +25,9 @@ export function Checked({ run, may }: { run: RunDetail; may: May }) {
         {titleOf(run, isBad)}
       </Heading>
       <Text color="fg.muted" fontSize="sm">
-        {"Only checked: nothing was changed, and nobody has to decide anything. "}
+        {"Check only: nothing was changed, and no decision is needed. "}
         {run.trigger === "upload" && "The file itself was not kept. "}
-        Whoever may see this site can open this page.
+        Everyone who may see this site can open this page.
       </Text>
       <Flex gap="2" wrap="wrap" mt="3">
         {may.operate && !may.archivedAt && run.trigger === "upload" && (

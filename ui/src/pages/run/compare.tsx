@@ -17,6 +17,8 @@ import { Empty, Failure, HOME, Loading, type May, Outcome, Time } from "../../li
 import { capital, counted, number, outcomeLabel } from "../../lib/words";
 import { Severity } from "./findings";
 import { Choice, type Column, Rows, Toolbar } from "./lists";
+import { KINDS } from "../../words/records";
+import { EMPTY } from "../../words/empty";
 
 /** How many of a site's runs can be chosen. */
 const CHOICES = 100;
@@ -58,14 +60,10 @@ export function Compare({ run, may }: { run: RunDetail; may: May }) {
 
 function Refused({ problem, retry }: { problem: Problem; retry: () => void }) {
   if (problem.status === 404) {
-    return (
-      <Empty title="Nothing to compare with">
-        No run of this site before this one read such a package.
-      </Empty>
-    );
+    return <Empty {...EMPTY.comparison} />;
   }
   return problem.status === 410 ? (
-    <Empty title="Not there any more">{problem.detail}</Empty>
+    <Empty title={EMPTY.expired.title}>{problem.detail}</Empty>
   ) : (
     <Failure problem={problem} retry={retry} />
   );
@@ -243,12 +241,6 @@ function Records({ records }: { records: RecordDifference[] }) {
     </Box>
   );
 }
-
-const KINDS = [
-  ["users", "Users"],
-  ["courses", "Courses"],
-  ["assignments", "Course assignments"],
-] as const;
 
 const WORDS = ["added", "updated", "removed", "errors"] as const;
 

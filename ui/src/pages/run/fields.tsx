@@ -3,21 +3,7 @@
 import { Badge, Box, Code, Flex, Text, VisuallyHidden } from "@chakra-ui/react";
 import type { FieldChange } from "../../lib/openapi";
 import { capital, fieldLabel } from "../../lib/words";
-
-const ACTIONS: Record<string, { done: string; would: string; palette: string; sign: string }> = {
-  add: { done: "Added", would: "Would be added", palette: "green", sign: "+" },
-  update: { done: "Updated", would: "Would be updated", palette: "blue", sign: "~" },
-  adopt: { done: "Adopted", would: "Would be adopted", palette: "purple", sign: "=" },
-  rekey: {
-    done: "New sourcedId",
-    would: "Would get a new sourcedId",
-    palette: "purple",
-    sign: "=",
-  },
-  deactivate: { done: "Deactivated", would: "Would be deactivated", palette: "red", sign: "−" },
-  remove: { done: "Removed", would: "Would be removed", palette: "red", sign: "−" },
-  reactivate: { done: "Reactivated", would: "Would be reactivated", palette: "teal", sign: "+" },
-};
+import { ACTIONS, KIND_OF, NOUNS, type RecordKind } from "../../words/records";
 
 const ORDER = [
   "status",
@@ -36,12 +22,6 @@ const ORDER = [
 ];
 
 const NAMED_ANYWAY = new Set(["sourced_id", "managed"]);
-
-const KINDS: Record<string, string> = {
-  user: "user",
-  course: "course",
-  assignment: "course assignment",
-};
 
 /**
  * Say what is done to a record.
@@ -68,7 +48,7 @@ export function Action({
       </Badge>
       {kind && (
         <Text color="fg.muted" fontSize="xs">
-          {KINDS[kind] ?? kind}
+          {NOUNS[KIND_OF[kind as RecordKind]] ?? kind}
         </Text>
       )}
     </Flex>

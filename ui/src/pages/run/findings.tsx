@@ -10,12 +10,8 @@ import { counted, number } from "../../lib/words";
 import { SinceLast } from "./compare";
 import { Place } from "./fields";
 import { Choice, type Column, More, Rows, SearchBox, Toolbar, useSettled } from "./lists";
-
-const SEVERITIES = [
-  { value: "", label: "Errors and warnings" },
-  { value: "error", label: "Errors" },
-  { value: "warning", label: "Warnings" },
-];
+import { SEVERITIES } from "../../words/runs";
+import { EMPTY } from "../../words/empty";
 
 /** Show the causes of a run's findings, and the rows of each to those who may see them. */
 export function RunFindings({ run, may }: { run: RunDetail; may: May }) {
@@ -99,7 +95,7 @@ function Causes({
   may: May;
 }) {
   if (causes.length === 0) {
-    return <Empty title="No cause of this severity">Show errors and warnings to see all.</Empty>;
+    return <Empty {...EMPTY.causes} />;
   }
   // Errors have a scale of their own: one warning of every row would make all of them look alike.
   const most = (severity: string) =>
@@ -131,7 +127,7 @@ function Found({ run, severity, q }: { run: RunDetail; severity: string; q: stri
     );
   }
   if (list.rows.length === 0 && !list.loading) {
-    return <Empty title="No row fits">Search for another sourcedId, file, column or code.</Empty>;
+    return <Empty {...EMPTY.rows} />;
   }
   return (
     <Box>
@@ -145,20 +141,12 @@ const ENDED_EARLY = new Set(["failed", "skipped"]);
 
 function NoFindings({ run }: { run: RunDetail }) {
   if (run.outcome === null) {
-    return (
-      <Empty title="Nothing was found so far">
-        Findings appear here as soon as a stage has them.
-      </Empty>
-    );
+    return <Empty {...EMPTY.findingsYet} />;
   }
   if (ENDED_EARLY.has(run.outcome)) {
-    return <Empty title="Nothing was found">The run ended early; the overview says why.</Empty>;
+    return <Empty {...EMPTY.findingsOfFailed} />;
   }
-  return (
-    <Empty title="Nothing to fix">
-      {run.undoes ? "An undo reads no file." : "Every row that was read could be used as it is."}
-    </Empty>
-  );
+  return <Empty {...(run.undoes ? EMPTY.noFile : EMPTY.noFindings)} />;
 }
 
 /**

@@ -15,6 +15,7 @@ import type { Told } from "./index";
 import { Rows } from "./lists";
 import { addressOf, Counts, Hash } from "./overview";
 import { Schools } from "./story";
+import { ASK } from "../../words/questions";
 
 /** The task that asks for the decision in Airflow. */
 const QUESTION = "review_decision";
@@ -109,7 +110,7 @@ export function Hold({ run, may }: { run: RunDetail; may: May }) {
       <Schools run={run} />
       <Text fontSize="sm" color="fg.muted" mt="3">
         Approve applies exactly this plan, or nothing if the roster has changed since. Discard
-        applies nothing; the next sync makes a plan of its own.
+        changes nothing; the next sync makes a new plan.
       </Text>
       <Asked run={run} may={may} />
     </Box>
@@ -172,7 +173,7 @@ function WhoDecides({ may }: { may: May }) {
   return (
     <Text fontSize="sm">
       {may.administer
-        ? "It can't be decided about right now. Reload this page."
+        ? "No decision is possible right now. Reload this page."
         : "Administrators decide. Send one of them the address of this page."}
     </Text>
   );
@@ -209,13 +210,13 @@ function Approve({
     <Ask
       open={open}
       close={close}
-      title="Approve this plan?"
+      title={ASK.approve.title}
       verb={`Approve: ${consequenceOf(run.counts)}`}
       isDanger={removalsOf(run.counts) > 0}
       asksReason
       act={async (reason) => {
         await post(`runs/${run.run_id}/approve`, { plan_hash: run.plan_hash ?? "", reason });
-        sayDone("Plan approved", "It is being applied.");
+        sayDone(ASK.approve.done, "It is being applied.");
         onDecided({ text: "You approved the plan. It is being applied.", isPassing: true });
       }}
       onConflict={(problem) => onDecided({ text: problem.detail, isBad: true })}
@@ -244,18 +245,18 @@ function Discard({
     <Ask
       open={open}
       close={close}
-      title="Discard this plan?"
-      verb="Discard"
+      title={ASK.discard.title}
+      verb={ASK.discard.verb}
       asksReason
       isDanger
       act={async (reason) => {
         await post(`runs/${run.run_id}/discard`, { reason });
-        sayDone("Plan discarded", "Nothing was changed.");
+        sayDone(ASK.discard.done, "Nothing was changed.");
         onDecided({ text: "You discarded the plan. Nothing was changed." });
       }}
       onConflict={(problem) => onDecided({ text: problem.detail, isBad: true })}
     >
-      <Text>Nothing of it is applied, and it can't be approved afterwards.</Text>
+      <Text>The plan is not applied, and it can't be approved afterwards.</Text>
     </Ask>
   );
 }

@@ -11,14 +11,12 @@ import { consequenceOf, removalsOf } from "./consequence";
 import type { Told } from "./index";
 import { useSettled } from "./lists";
 import { Counts, Hash } from "./overview";
+import { type Kind, KINDS, PLURALS, REMOVALS } from "../../words/records";
 
-type Kind = "users" | "courses" | "assignments";
-
-const KINDS: [Kind, string, string][] = [
-  ["users", "deactivated", "All deactivated users"],
-  ["courses", "removed", "All removed courses"],
-  ["assignments", "removed", "All removed course assignments"],
-];
+const PARTS = KINDS.map(([kind]): [Kind, string, string] => {
+  const { count } = REMOVALS[kind];
+  return [kind, count, `All ${count} ${PLURALS[kind]}`];
+});
 
 /** Ask whose removals stay back, show both plans, and approve the first by its hash. */
 export function HoldBack({
@@ -74,7 +72,7 @@ export function HoldBack({
         own, held for another decision. Somebody of several schools stays if one of them is ticked.
       </Text>
       <Box role="group" aria-label="Hold back" mb="3">
-        {KINDS.map(([kind, word, label]) => {
+        {PARTS.map(([kind, word, label]) => {
           const count = run.counts?.[kind]?.[word] ?? 0;
           return count > 0 ? (
             <Tick

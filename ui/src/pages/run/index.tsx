@@ -11,6 +11,7 @@ import { Empty, Failure, HOME, Loading, type May, Page } from "../../lib/ui";
 import { outcomeLabel } from "../../lib/words";
 import { Story } from "./story";
 import { doing, isUnderWay, useRun, Waiting } from "./watch";
+import { EMPTY } from "../../words/empty";
 
 /** Nothing has this id, or it is none: an address that was cut off. */
 const NO_SUCH_RUN = new Set([404, 422]);
@@ -98,7 +99,7 @@ function withoutDagRun(params: URLSearchParams) {
 
 function Unknown({ id }: { id: string }) {
   return (
-    <Empty title="There is no such run">
+    <Empty title={EMPTY.run.title}>
       {`No synchronization has the id ${id}. The address may be cut off, or the run is of another Airflow.`}
       <br />
       <Button asChild size="sm" variant="outline" mt="4">

@@ -16,12 +16,8 @@ import { asProblem, getText, type Problem, url } from "../../lib/api";
 import type { RunDetail } from "../../lib/openapi";
 import { Empty, Failure, Loading } from "../../lib/ui";
 import { Choice, SearchBox, Toolbar, useSettled } from "./lists";
-
-const GRAVITIES = [
-  { value: "0", label: "All levels" },
-  { value: "2", label: "Warnings and errors" },
-  { value: "3", label: "Errors only" },
-];
+import { LEVELS } from "../../words/runs";
+import { EMPTY } from "../../words/empty";
 
 /** Show the log of a run; it grows while the run is under way. */
 export function Log({ run, underWay }: { run: RunDetail; underWay: boolean }) {
@@ -56,7 +52,7 @@ function Lines({ run, underWay }: { run: RunDetail; underWay: boolean }) {
     <Box>
       <Toolbar>
         <SearchBox label="Search the log" value={words} onChange={setWords} />
-        <Choice label="Level" value={gravity} onChange={setGravity} choices={GRAVITIES} />
+        <Choice label="Level" value={gravity} onChange={setGravity} choices={LEVELS} />
         <Switch.Root
           size="sm"
           colorPalette="brand"
@@ -94,11 +90,7 @@ function Lines({ run, underWay }: { run: RunDetail; underWay: boolean }) {
         </Text>
       </HStack>
       {shown.length === 0 ? (
-        <Empty title={lines.length === 0 ? "Nothing was written yet" : "No line fits"}>
-          {lines.length === 0
-            ? "Lines appear here as soon as the first stage writes them."
-            : "Search for another word, or show all levels."}
-        </Empty>
+        <Empty {...(lines.length === 0 ? EMPTY.logYet : EMPTY.log)} />
       ) : (
         <LogWindow ref={log} lines={shown} follows={underWay} label="Log of the run" />
       )}
@@ -110,7 +102,7 @@ function NoLog({ run }: { run: RunDetail }) {
   const why = run.dag_run
     ? "Airflow keeps no log of this run any more. What the run found and changed is in the other tabs."
     : "It was started from the command line, which printed its log to the terminal. What the run found and changed is in the other tabs.";
-  return <Empty title="This run has no log">{why}</Empty>;
+  return <Empty title={EMPTY.noLog.title}>{why}</Empty>;
 }
 
 /** What has been read of a log. */

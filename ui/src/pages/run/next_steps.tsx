@@ -39,7 +39,10 @@ export function NextSteps({ run, may }: { run: RunDetail; may: May }) {
     doing(async () => {
       const { text } = await get(`runs/${run.run_id}/diagnostics`);
       await navigator.clipboard.writeText(text);
-      setTold({ text: "Copied. It holds numbers and codes, and nobody's name.", isBad: false });
+      setTold({
+        text: "Copied. It contains numbers and codes, and no names of people.",
+        isBad: false,
+      });
     });
   return (
     <Box mt="3">

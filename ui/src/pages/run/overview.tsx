@@ -16,23 +16,8 @@ import { Link } from "react-router-dom";
 import type { DagRun, Decision, RunDetail } from "../../lib/openapi";
 import { Empty, HOME, Time } from "../../lib/ui";
 import { MAPPINGS } from "../upload/kinds";
-
-const NUMBERS: [string, string[]][] = [
-  ["Added", ["added"]],
-  ["Updated", ["updated"]],
-  ["Adopted", ["adopted"]],
-  ["New sourcedId", ["rekeyed"]],
-  ["Reactivated", ["reactivated"]],
-  ["Deactivated or removed", ["deactivated", "removed"]],
-  ["Skipped (errors)", ["errors"]],
-  ["Ignored: not staff", ["ignored"]],
-];
-
-const KINDS = [
-  ["users", "Users"],
-  ["courses", "Courses"],
-  ["assignments", "Course assignments"],
-];
+import { COUNTS, KINDS } from "../../words/records";
+import { EMPTY } from "../../words/empty";
 
 /** Show the numbers and the facts of a run. */
 export function Overview({ run }: { run: RunDetail }) {
@@ -64,7 +49,7 @@ function headingOf(run: RunDetail) {
 }
 
 function NotCounted() {
-  return <Empty title="Not counted yet">The numbers appear when the plan has been made.</Empty>;
+  return <Empty {...EMPTY.counts} />;
 }
 
 /**
@@ -79,7 +64,7 @@ export function Counts({
   counts: Record<string, Record<string, number>>;
   isShort?: boolean;
 }) {
-  const rows = NUMBERS.filter(([, keys]) =>
+  const rows = COUNTS.filter(([, keys]) =>
     KINDS.some(([kind]) =>
       isShort ? count(counts[kind], keys) : count(counts[kind], keys) !== null,
     ),
@@ -162,7 +147,7 @@ function Facts({ run }: { run: RunDetail }) {
       ),
     ],
     ["sha256", run.sha256 && <Hash value={run.sha256} label="the sha256 of the package" />],
-    ["OneRoster", run.oneroster_version ?? (isUnreadable(run) && "No version could be told.")],
+    ["OneRoster", run.oneroster_version ?? (isUnreadable(run) && "Unknown version")],
     ["Plan", run.plan_hash && <Hash value={run.plan_hash} label="the hash of the plan" />],
     ["DAG run", run.dag_run && <DagRunLink dagRun={run.dag_run} />],
     ["Run", <Hash value={run.run_id} label="the id of the run" length={8} />],

@@ -9,6 +9,8 @@ import { Empty, Failure, HOME, Loading, Outcome } from "../../lib/ui";
 import { counted } from "../../lib/words";
 import { Rows } from "./lists";
 import { RunLink } from "./overview";
+import { KIND_OF, NOUNS, PLURALS } from "../../words/records";
+import { EMPTY } from "../../words/empty";
 
 const SEVERITIES: Record<string, string> = { critical: "error", warning: "warning", info: "gray" };
 
@@ -172,27 +174,10 @@ function Numbers({ row: { unexpected, checked } }: { row: Expectation }) {
 
 function NoReport({ run }: { run: RunDetail }) {
   if (run.outcome === null) {
-    return (
-      <Empty title="The report is not there yet">
-        It is written when the stage validate has judged every file.
-      </Empty>
-    );
+    return <Empty {...EMPTY.reportYet} />;
   }
-  return (
-    <Empty title="Nothing was validated">
-      The run ended before its files were judged, or it is an undo, which reads no file. The
-      overview says why.
-    </Empty>
-  );
+  return <Empty {...EMPTY.report} />;
 }
-
-const KINDS = { user: "users", course: "courses", assignment: "course assignments" };
-
-const NOUNS: Record<"users" | "courses" | "assignments", string> = {
-  users: "user",
-  courses: "course",
-  assignments: "course assignment",
-};
 
 const WORDS: Record<string, string> = { rekeyed: "given another sourcedId" };
 
@@ -201,7 +186,7 @@ export function Origin({ run }: { run: RunDetail }) {
   if (run.undoes) {
     return (
       <Line>
-        Takes back <RunLink id={run.undoes} />
+        Undoes <RunLink id={run.undoes} />
         {`: ${partInWords(run.undo_of)}.`}
       </Line>
     );
@@ -230,9 +215,9 @@ function partInWords(part: UndoPart | null) {
   const { kind, sourced_id: id, changed_too: too } = part ?? {};
   const also = too ? ", also what changed again since" : "";
   if (id) {
-    return `only ${kind ? `the ${KINDS[kind]} of ${id}` : `${id} with its course assignments`}${also}`;
+    return `only ${kind ? `the ${PLURALS[KIND_OF[kind]]} of ${id}` : `${id} with its course assignments`}${also}`;
   }
-  return `${kind ? `only its ${KINDS[kind]}` : "all of it"}${also}`;
+  return `${kind ? `only its ${PLURALS[KIND_OF[kind]]}` : "all of it"}${also}`;
 }
 
 /** Say what a plan leaves out, why, and what becomes of it; nothing when it leaves out nothing. */
@@ -253,7 +238,7 @@ function Rest({ left }: { left: Withheld }) {
     <Part title={`Left out until ${left.until}`} tone="info">
       <Text>{`Add-only mode until that day. Left out: ${numbersOf(left)}.`}</Text>
       <Text color="fg.muted">
-        The first run after that day does it, as far as the package still asks for it.
+        The first run after that day applies it, if the package still contains it.
       </Text>
     </Part>
   );
@@ -318,7 +303,7 @@ function soon({ applied_at: applied, outcome }: RunDetail) {
   if (outcome === null || applied) {
     return "They are beyond the limits in the site's preferences, and get a run of their own as soon as this one has ended.";
   }
-  return "This plan was not applied, so they are not brought either. The next run makes a plan of its own.";
+  return "This plan was not applied, so they do not get a run of their own. The next run makes a new plan.";
 }
 
 function numbersOf(left: Withheld | null) {

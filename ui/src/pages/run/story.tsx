@@ -21,6 +21,8 @@ import { NextSteps } from "./next_steps";
 import { LeftOut, Origin, Report } from "./report";
 import { UndoRun } from "./undo";
 import { durationOf, isUnderWay } from "./watch";
+import { KINDS } from "../../words/records";
+import { ENDS } from "../../words/runs";
 
 /**
  * Show a run that has been recorded.
@@ -162,34 +164,6 @@ function Head({ run, extra, inAirflow }: { run: RunDetail; extra: ReactNode; inA
   );
 }
 
-const ENDS: Record<string, { title: string; next: string; tone: string }> = {
-  failed: {
-    title: "What to do next",
-    next: "Fix the cause above, then try again. The log has the details.",
-    tone: "error",
-  },
-  rejected: {
-    title: "What to do next",
-    next: "Fix the export, then sync it again. The findings say where, row by row.",
-    tone: "error",
-  },
-  superseded: {
-    title: "The plan was superseded",
-    next: "Nothing of it was applied: the roster changed after it was made, or a newer plan took its place. The newest run makes a plan from how things stand now.",
-    tone: "warning",
-  },
-  discarded: {
-    title: "The plan was discarded",
-    next: "Nothing was changed. The next run makes a plan of its own.",
-    tone: "gray",
-  },
-  skipped: {
-    title: "The run was skipped",
-    next: "Nothing was read and nothing was changed.",
-    tone: "gray",
-  },
-};
-
 /** Show the reasons of a run that did not end well; nothing for the others. */
 export function Trouble({ run, may }: { run: RunDetail; may: May }) {
   const end = run.is_preview ? null : ENDS[run.outcome ?? ""];
@@ -238,12 +212,6 @@ function notSaid({ reasons, sentence }: RunDetail) {
 }
 
 const SHOWN = 5;
-
-const KINDS: ["users" | "courses" | "assignments", string][] = [
-  ["users", "Users"],
-  ["courses", "Courses"],
-  ["assignments", "Course assignments"],
-];
 
 const SORTS: ["ended" | "added" | "changed", string][] = [
   ["ended", "ended with their terms"],

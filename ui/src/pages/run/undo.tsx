@@ -12,18 +12,13 @@ import { counted } from "../../lib/words";
 import { Ask } from "./ask";
 import { useSettled } from "./lists";
 import { Counts } from "./overview";
+import { UNDO_PARTS } from "../../words/runs";
+import { ASK } from "../../words/questions";
+import { SHARED } from "../../words/shared";
 
 const RECORD = "record";
 
 const FEW = 5;
-
-const PARTS = [
-  { value: "", label: "Everything" },
-  { value: "user", label: "Users and their course assignments" },
-  { value: "course", label: "Courses and their course assignments" },
-  { value: "assignment", label: "Course assignments" },
-  { value: RECORD, label: "One user or one course" },
-];
 
 /** A button that asks what of a run shall be taken back. */
 export function UndoRun({ run }: { run: RunDetail }) {
@@ -70,7 +65,7 @@ export function UndoDialog({
   const preview = usePreview(run, open ? part : null);
   const act = async () => {
     const made = await post(`runs/${run.run_id}/undo`, part ?? undefined);
-    sayDone("Undo requested");
+    sayDone(ASK.undo.done);
     const query = new URLSearchParams({ dag_id: made.dag_id, dag_run_id: made.dag_run_id });
     navigate(`${HOME}/runs/${made.run_id}?${query}`);
   };
@@ -78,7 +73,7 @@ export function UndoDialog({
     <Ask
       open={open}
       close={close}
-      title="Undo this sync?"
+      title={ASK.undo.title}
       verb="Undo"
       isDanger
       disabled={!preview.isReady || !preview.data || !changesAnything(preview.data)}
@@ -113,7 +108,7 @@ function Choice({ what, setWhat }: { what: string; setWhat: (value: string) => v
       <Field.Label>What to undo</Field.Label>
       <NativeSelect.Root size="sm">
         <NativeSelect.Field value={what} onChange={(event) => setWhat(event.target.value)}>
-          {PARTS.map(({ value, label }) => (
+          {UNDO_PARTS.map(({ value, label }) => (
             <option key={value} value={value}>
               {label}
             </option>
@@ -213,11 +208,11 @@ function Preview({
 
 function nothing({ sourced_id: id }: UndoPart, { left_total: left }: UndoPreview) {
   if (left > 0) {
-    return "Nothing would be put back.";
+    return "Nothing to undo.";
   }
   return id
-    ? "This run changed nothing of that record, or it has been put back already."
-    : "Nothing would be put back: it has been already.";
+    ? "This run did not change that record, or the change is already undone."
+    : SHARED.alreadyUndone;
 }
 
 function LeftAlone({ left, total }: { left: string[]; total: number }) {

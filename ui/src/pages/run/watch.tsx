@@ -8,6 +8,8 @@ import { Stages } from "../../lib/stages";
 import { Failure, Loading } from "../../lib/ui";
 import { duration } from "../../lib/words";
 import { DagRunLink } from "./overview";
+import { STAGE_STATES } from "../../words/runs";
+import { SHARED } from "../../words/shared";
 
 const MOVING_MS = 1000;
 
@@ -59,20 +61,11 @@ export function doing(dagRun: DagRun | null) {
   if (!now) {
     return "";
   }
-  const words = MOVING[now.state ?? ""] ?? now.state;
+  const words = STAGE_STATES[now.state ?? ""] ?? now.state;
   return `Stage ${now.stage}: ${words}.`;
 }
 
 const ENDED = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
-
-const MOVING: Record<string, string> = {
-  running: "running",
-  queued: "queued",
-  scheduled: "queued",
-  up_for_retry: "will be tried again",
-  restarting: "is being restarted",
-  awaiting_input: "waits for a decision",
-};
 
 /**
  * Read a run, again each second while it moves, and now and then while somebody may decide about it.
@@ -154,7 +147,7 @@ function Turn({ dagRun }: { dagRun: DagRun }) {
       <Text color="fg.muted" fontSize="sm" mb="4">
         A site is synchronized once at a time. This run begins when the one before it has ended and
         Airflow has a free slot; this page goes on by itself.{" "}
-        <DagRunLink dagRun={dagRun}>See it in Airflow</DagRunLink>
+        <DagRunLink dagRun={dagRun}>{SHARED.seeInAirflow}</DagRunLink>
       </Text>
       <Stages dagRun={dagRun} />
     </Box>
@@ -170,7 +163,7 @@ function Ended({ dagRun }: { dagRun: DagRun }) {
       <Text color="fg.muted" fontSize="sm" mb="4">
         Airflow ended this DAG run before the sync could write anything down; nothing was changed.
         The log of the task extract shows the reason.{" "}
-        <DagRunLink dagRun={dagRun}>See it in Airflow</DagRunLink>
+        <DagRunLink dagRun={dagRun}>{SHARED.seeInAirflow}</DagRunLink>
       </Text>
       <Stages dagRun={dagRun} />
     </Box>

@@ -156,7 +156,7 @@ const WRONG_NAME =
 const MADE = "It has default preferences, and its sync is off.";
 
 const COPIED =
-  "All preferences come along, its source too: give the copy its own. Roster, runs and a raised limit don't, and its sync is off.";
+  "All preferences are copied, the source too: change it in the copy. Roster, runs and a raised limit don't, and its sync is off.";
 
 /** Archive a site, once it was said what follows. */
 export function ArchiveSite({
@@ -224,8 +224,8 @@ export function RestoreSite({
       onConfirm={restore}
     >
       <Text>
-        It comes back as it was, with its sync off. What was asked for before it was archived is not
-        done.
+        It comes back as it was, with its sync off. Requests from before it was archived are not
+        carried out.
       </Text>
     </Confirm>
   );

@@ -12,6 +12,8 @@ import { ArchiveSite, NewSite, RestoreSite, SwitchOn } from "./dialogs";
 import { listed, SHOWN, type Sorting, type SortKey } from "./order";
 import { RenameSite, ResumeAll, StopAll } from "./settings";
 import { SiteTable } from "./table";
+import { EMPTY } from "../../words/empty";
+import { SHARED } from "../../words/shared";
 
 const SIZE = 25;
 
@@ -141,7 +143,7 @@ function Listed({
         />
       )}
       {found.length === 0 ? (
-        <Empty title="No matches">
+        <Empty title={EMPTY.sites.title}>
           <Button
             size="sm"
             variant="outline"
@@ -231,7 +233,7 @@ function Paging({
   return (
     <Flex
       as="nav"
-      aria-label="Pages of the list"
+      aria-label={SHARED.pagesOfList}
       justify="space-between"
       align="center"
       mt="3"
@@ -252,11 +254,5 @@ function Paging({
 }
 
 function None({ mayOversee }: { mayOversee: boolean }) {
-  return mayOversee ? (
-    <Empty title="There is no site yet">Create the first one with New site….</Empty>
-  ) : (
-    <Empty title="There is no site that you may see">
-      Ask an administrator of Airflow for access to its DAGs.
-    </Empty>
-  );
+  return mayOversee ? <Empty {...EMPTY.noSite} /> : <Empty {...EMPTY.noSiteToSee} />;
 }

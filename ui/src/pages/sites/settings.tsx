@@ -5,6 +5,7 @@ import { useEffect, useState } from "react";
 import { put } from "../../lib/api";
 import { Confirm } from "../../lib/dialogs";
 import type { SiteState } from "../../lib/openapi";
+import { ASK } from "../../words/questions";
 
 interface Asked {
   open: boolean;
@@ -65,15 +66,15 @@ export function StopAll({ open, onClose, onDone }: Asked) {
     <Confirm
       open={open}
       onClose={onClose}
-      title="Stop all syncs?"
-      verb="Stop all syncs"
+      title={ASK.stopAll.title}
+      verb={ASK.stopAll.verb}
       palette="danger"
       disabled={reason.trim() === ""}
       onConfirm={stop}
     >
       <Text mb="3">
         No sync of any site begins until you end the maintenance: scheduled ones are skipped,
-        uploads and approvals are refused. Syncs under way end by themselves.
+        uploads and approvals are refused. Running syncs finish.
       </Text>
       <Field.Root required>
         <Field.Label>Reason</Field.Label>
@@ -101,12 +102,12 @@ export function ResumeAll({ open, onClose, onDone }: Asked) {
     <Confirm
       open={open}
       onClose={onClose}
-      title="End the maintenance?"
-      verb="Resume all syncs"
+      title={ASK.resumeAll.title}
+      verb={ASK.resumeAll.verb}
       onConfirm={resume}
     >
       <Text>
-        Each site goes on as before: where its sync was on, it runs by its schedule. Syncs missed
+        Each site continues as before: where its sync was on, it runs by its schedule. Syncs missed
         meanwhile are not run later.
       </Text>
     </Confirm>

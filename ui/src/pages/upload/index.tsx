@@ -12,6 +12,7 @@ import { outcomeLabel } from "../../lib/words";
 import { KINDS, MAPPINGS } from "./kinds";
 import { Target } from "./target";
 import { type Uploading, useUpload } from "./use_upload";
+import { ASK } from "../../words/questions";
 
 const NOTE_MS = 700;
 
@@ -63,8 +64,12 @@ function OfSite({ site, may }: { site: string; may: May }) {
         ))}
       </Grid>
       {may.administer && <MoreTargets limits={limits} uploading={uploading} />}
-      <LeaveGuard when={stage === "sending"} title="Stop the upload?" leave="Stop and leave">
-        <Text>The file has not arrived. If you leave now, nothing of it is kept.</Text>
+      <LeaveGuard
+        when={stage === "sending"}
+        title={ASK.stopUpload.title}
+        leave={ASK.stopUpload.verb}
+      >
+        <Text>The upload is not complete. If you leave now, the file is not kept.</Text>
       </LeaveGuard>
     </Box>
   );
@@ -153,8 +158,8 @@ export function MoreTargets({
     <Box mt="4">
       <Disclosure label="More: account links, new sourcedIds" isOpen={isOpen} onToggle={setIsOpen}>
         <Text color="fg.muted" mb="3" maxWidth="60rem">
-          These files hold no people and no courses. They say who is who, and change nothing else of
-          a record. Each is a run of its own, with a plan and limits, and can be undone.
+          These files contain no people and no courses. They link accounts or change sourcedIds, and
+          nothing else. Each is a run with its own plan and limits, and can be undone.
         </Text>
         <Grid gap="4" templateColumns={{ base: "minmax(0, 1fr)", lg: "repeat(3, minmax(0, 1fr))" }}>
           {MAPPINGS.map((kind) => (

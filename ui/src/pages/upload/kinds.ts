@@ -49,7 +49,7 @@ export const MAPPINGS: UploadKind[] = [
     accept: ".csv,text/csv",
     title: "Account links",
     touches:
-      "Says whose the accounts are that were made by hand; the sync manages them from then on.",
+      "Links accounts made by hand to people in the SIS; the sync manages them from then on.",
     leaves: "Columns email and sourcedId. The tab Accounts of a run has a file to begin with.",
   },
   {
@@ -58,7 +58,7 @@ export const MAPPINGS: UploadKind[] = [
     accept: ".csv,text/csv",
     title: "New sourcedIds",
     touches:
-      "Gives users and courses other sourcedIds, so that they stay the same records in a new SIS.",
+      "Gives users and courses new sourcedIds, so that they stay the same records in a new SIS.",
     leaves: "Columns kind (user or course), oldSourcedId and newSourcedId.",
   },
 ];
@@ -88,10 +88,10 @@ export function nameHint(kind: Kind, file: File) {
   const named = file.name.toLowerCase();
   const other = ALL.find((one) => one.kind !== kind && named === one.file.toLowerCase());
   if (other) {
-    return `By its name this is ${other.file}, which has its own place here. What it holds is what counts.`;
+    return `By its name this is ${other.file}, which has its own box here. The content decides, not the name.`;
   }
   const ending = kind === "package" ? ".zip" : ".csv";
   return named.endsWith(ending)
     ? null
-    : `Its name does not end in ${ending}; what it holds is what counts.`;
+    : `Its name does not end in ${ending}. The content decides, not the name.`;
 }

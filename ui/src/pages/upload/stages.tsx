@@ -15,13 +15,14 @@ import type { Problem } from "../../lib/api";
 import { size } from "../../lib/words";
 import { nameHint, rightKind, type UploadKind } from "./kinds";
 import type { Dropped, Uploading } from "./use_upload";
+import { SHARED } from "../../words/shared";
 
 const STEP = 25;
 
 const TITLES: Record<number, string> = {
   0: "Not uploaded",
   408: "The upload was cut off",
-  413: "The file is too large",
+  413: SHARED.fileTooLarge,
   415: "This file cannot be read here",
   422: "The file cannot be used",
   507: "The storage is full",

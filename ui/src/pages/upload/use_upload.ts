@@ -5,6 +5,7 @@ import { type Answer, asProblem, Problem, type Sending, upload } from "../../lib
 import type { Kind, UploadLimits } from "../../lib/openapi";
 import { size } from "../../lib/words";
 import { kindOf, type UploadKind } from "./kinds";
+import { SHARED } from "../../words/shared";
 
 type Answered = Answer<"post", `sites/${string}/uploads`>;
 
@@ -105,10 +106,7 @@ export type Uploading = ReturnType<typeof useUpload> & { kinds: UploadKind[] };
 /** Say why a file cannot be sent at all, as the server would. */
 function refusal(kind: Kind, files: Dropped[], limits: UploadLimits | null) {
   if (files.length !== 1) {
-    return told(
-      "One file at a time",
-      `These are ${files.length} files. Choose the one that is to be read.`,
-    );
+    return told("One file at a time", `These are ${files.length} files. Choose one of them.`);
   }
   const [file] = files;
   if (file.isFolder) {
@@ -120,7 +118,7 @@ function refusal(kind: Kind, files: Dropped[], limits: UploadLimits | null) {
   const most = limits?.[kind];
   if (most && file.size > most) {
     return told(
-      "The file is too large",
+      SHARED.fileTooLarge,
       `${file.name} has ${size(file.size)}; ${kindOf(kind)?.file} may have ${size(most)}. Export less, or let the scheduled sync read it from its source.`,
     );
   }

@@ -7,6 +7,7 @@ import { post, useApi } from "../../lib/api";
 import { Failure, HOME, Loading } from "../../lib/ui";
 import { Ask } from "../run/ask";
 import { Counts } from "../run/overview";
+import { SHARED } from "../../words/shared";
 
 /**
  * A button that puts a record back as it was before a run.
@@ -61,11 +62,7 @@ export function Reactivate({
         {problem && <Failure problem={problem} retry={reload} />}
         {!data && !problem && <Loading height="6rem" />}
         {data && changes && <Counts counts={data.counts} isShort />}
-        {data && !changes && (
-          <Text fontSize="sm">
-            {data.left[0] ?? "Nothing would be put back: it has been already."}
-          </Text>
-        )}
+        {data && !changes && <Text fontSize="sm">{data.left[0] ?? SHARED.alreadyUndone}</Text>}
       </Ask>
     </Fragment>
   );

@@ -11,7 +11,9 @@ import { Place } from "../run/fields";
 import { Rows } from "../run/lists";
 import { Hash } from "../run/overview";
 import { Reactivate } from "./reactivate";
-import { kindLabel, Managed, RunLink, Status, Timeline } from "./timeline";
+import { kindLabel } from "../../words/records";
+import { Managed, RunLink, Status, Timeline } from "./timeline";
+import { EMPTY, SEARCH } from "../../words/empty";
 
 /**
  * Show what a record is now, and each change that made it so.
@@ -38,7 +40,7 @@ function RecordPage({
   const frame = { site, may, tab: "why" };
   if (!record) {
     return (
-      <Page {...frame} title="Find a person or course">
+      <Page {...frame} title={SEARCH}>
         {problem ? (
           <NotThere problem={problem} reload={reload} site={site} />
         ) : (
@@ -92,8 +94,8 @@ function NotThere({
     return <Failure problem={problem} retry={reload} />;
   }
   return (
-    <Empty title="There is no such record">
-      It may be of another site.{" "}
+    <Empty title={EMPTY.record.title}>
+      {EMPTY.record.text}{" "}
       <Box asChild color="fg.info" textDecoration="underline">
         <Link to={`${HOME}/sites/${encodeURIComponent(site)}/why`}>Search for it</Link>
       </Box>
@@ -111,7 +113,9 @@ function Current({ record, site }: { record: Story; site: string }) {
     <Card title={isUser ? "Courses now" : "Staff now"}>
       {current.length === 0 ? (
         <Text color="fg.muted" fontSize="sm">
-          {isUser ? "No course is assigned to this person." : "Nobody is assigned to this course."}
+          {isUser
+            ? "No courses are assigned to this person."
+            : "No staff are assigned to this course."}
         </Text>
       ) : (
         <Flex as="ul" wrap="wrap" columnGap="5" rowGap="1" listStyleType="none" fontSize="sm">
@@ -190,7 +194,7 @@ function Standing({ record, site, may }: { record: Story; site: string; may: May
         <Alert.Root status="info" mt="3" size="sm">
           <Alert.Indicator />
           <Alert.Content>
-            <Alert.Title>The sync leaves this record as it is</Alert.Title>
+            <Alert.Title>The sync does not change this record</Alert.Title>
             <Alert.Description>{record.protected}</Alert.Description>
           </Alert.Content>
         </Alert.Root>
@@ -201,9 +205,7 @@ function Standing({ record, site, may }: { record: Story; site: string; may: May
 
 function Findings({ findings }: { findings: RecordFinding[] }) {
   if (findings.length === 0) {
-    return (
-      <Empty title="Nothing was found wrong">Its rows could always be used as they were.</Empty>
-    );
+    return <Empty {...EMPTY.recordFindings} />;
   }
   return (
     <Rows

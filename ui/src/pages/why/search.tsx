@@ -9,7 +9,9 @@ import { Empty, Failure, HOME, Loading, type May, Page } from "../../lib/ui";
 import { counted } from "../../lib/words";
 import { RecordName } from "../run/fields";
 import { Rows } from "../run/lists";
-import { kindLabel, Managed, Status } from "./timeline";
+import { kindLabel } from "../../words/records";
+import { Managed, Status } from "./timeline";
+import { EMPTY, SEARCH } from "../../words/empty";
 
 const MOST = 20;
 
@@ -39,12 +41,7 @@ const EVERYWHERE = "Family name, e-mail address, sourcedId or title";
 const SHORTEST = 2;
 
 function HintsEverywhere() {
-  return (
-    <Empty title="Who or what are you looking for?">
-      The beginning of a family name or a title is enough, from two letters on. An e-mail address
-      and a sourcedId are looked up as they are.
-    </Empty>
-  );
+  return <Empty {...EMPTY.searchAll} />;
 }
 
 function FoundEverywhere({ q }: { q: string }) {
@@ -54,15 +51,11 @@ function FoundEverywhere({ q }: { q: string }) {
   }
   const { records, sites } = data;
   if (sites === 0) {
-    return (
-      <Empty title="Your role does not see persons">
-        Ask an operator or an administrator of this Airflow.
-      </Empty>
-    );
+    return <Empty {...EMPTY.noAccess} />;
   }
   if (records.length === 0) {
     return (
-      <Empty title="No matches">
+      <Empty title={EMPTY.foundNowhere.title}>
         {`No family name or title in ${counted(sites, "site")} begins so, and no e-mail address or sourcedId is exactly this. A part of a name is found in the Lookup of one site.`}
       </Empty>
     );
@@ -114,7 +107,7 @@ export function Why({ may }: { may: May }) {
   const [params] = useSearchParams();
   const q = (params.get("q") ?? "").trim();
   return (
-    <Page title="Find a person or course" site={site} may={may} tab="why">
+    <Page title={SEARCH} site={site} may={may} tab="why">
       {may.details ? (
         <Box>
           <Text color="fg.muted" fontSize="sm" mb="3">
@@ -125,9 +118,7 @@ export function Why({ may }: { may: May }) {
           {q === "" ? <Hints /> : <Found key={`${site} ${q}`} site={site} q={q} />}
         </Box>
       ) : (
-        <Empty title="Your role does not see persons">
-          Ask an operator or an administrator of this Airflow.
-        </Empty>
+        <Empty {...EMPTY.noAccess} />
       )}
     </Page>
   );
@@ -167,11 +158,7 @@ function SearchForm({
 }
 
 function Hints() {
-  return (
-    <Empty title="Who or what are you looking for?">
-      A part of a name is enough. So is an e-mail address, a sourcedId or a course code.
-    </Empty>
-  );
+  return <Empty {...EMPTY.search} />;
 }
 
 function Found({ site, q }: { site: string; q: string }) {
@@ -190,13 +177,7 @@ function Found({ site, q }: { site: string; q: string }) {
   }
   const { records } = data;
   if (records.length === 0) {
-    return (
-      <Empty title="No matches">
-        Try a part of the name, or the sourcedId as the SIS writes it. Students are never stored,
-        and a row that has had errors from its first day is not in the roster: look for it among the
-        findings of a run.
-      </Empty>
-    );
+    return <Empty {...EMPTY.notFound} />;
   }
   return (
     <Box>

@@ -6,6 +6,8 @@ import type { RecordChange, Story } from "../../lib/openapi";
 import { Empty, HOME, Time } from "../../lib/ui";
 import { capital } from "../../lib/words";
 import { Action, Fields, Place } from "../run/fields";
+import { kindLabel } from "../../words/records";
+import { EMPTY } from "../../words/empty";
 
 /**
  * Show the changes of a record under the runs that made them.
@@ -14,11 +16,7 @@ import { Action, Fields, Place } from "../run/fields";
  */
 export function Timeline({ changes }: { changes: RecordChange[] }) {
   if (changes.length === 0) {
-    return (
-      <Empty title="The sync has never changed it">
-        It was in the roster before the first run, or somebody made it by hand.
-      </Empty>
-    );
+    return <Empty {...EMPTY.unchanged} />;
   }
   return (
     <Stack as="ol" gap="0" listStyleType="none">
@@ -141,13 +139,6 @@ function Change({
       </Box>
     </Grid>
   );
-}
-
-const KINDS = { user: "User", course: "Course", assignment: "Course assignment" };
-
-/** Return what a kind of record is called. */
-export function kindLabel(kind: "user" | "course" | "assignment") {
-  return KINDS[kind] ?? kind;
 }
 
 /** Say whether a record is active. */
