@@ -96,7 +96,7 @@ def main() -> None:
 def _take_before(page: Page, origin: str, theme: str) -> None:
     """Take the pages of a site before its first sync."""
     home = f"{origin}/plugin/oneroster/sites"
-    _look(page, f"{home}/{NEW}", "This site has never been synchronized")
+    _look(page, f"{home}/{NEW}", "This site has never been synced")
     _keep(page, "new-site", theme, height=520)
     _look(page, f"{home}/default/preferences", "Sync off")
     page.get_by_text("Sync off", exact=True).click()

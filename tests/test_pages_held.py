@@ -268,7 +268,7 @@ def test_history_begins_with_a_sentence_and_ends_in_a_button(live: Live, tmp_pat
             page.get_by_text(re.compile(r"^Deactivated on \d+ \w+ \d{4} because "))
         ).to_have_text(re.compile("users.csv of glade.zip no longer contained this person"))
         expect(page.get_by_text("Lake School").first).to_be_visible()
-        expect(page.get_by_text("No course is assigned to this person.")).to_be_visible()
+        expect(page.get_by_text("No courses are assigned to this person.")).to_be_visible()
         page.get_by_role("button", name="Reactivate…").click()
         dialog = page.get_by_role("alertdialog")
         expect(dialog).to_contain_text("The next sync takes this back unless the SIS lists")

@@ -336,7 +336,7 @@ def test_one_record_is_taken_back(live: Live, removals: dict[str, Any]) -> None:
         expect(asked.get_by_role("row", name="Reactivated")).to_contain_text("8")
         asked.get_by_label("What to undo").select_option("One user or one course")
         asked.get_by_label("sourcedId").fill("nobody")
-        expect(asked.get_by_text("This run changed nothing of that record")).to_be_visible()
+        expect(asked.get_by_text("This run did not change that record")).to_be_visible()
         expect(asked.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
         asked.get_by_label("sourcedId").fill("l3")
         expect(asked.get_by_role("row", name="Reactivated")).to_contain_text("1")
