@@ -44,7 +44,7 @@ Use `"disable_ssl": true` instead of `disable_tls` for port 587. A connection of
 ```
 
 **Trigger it by hand** at any time: a notification is never sent twice. With `{"test_site": "default"}`
-it only sends a test message to the recipients of that site.
+it only sends a test message for that site.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def watch_dag() -> DAG:
                 type=["null", "string"],
                 minLength=1,
                 title="Test message",
-                description="A site whose recipients get a test message; nothing else is done then.",
+                description="A site that gets a test message; nothing else is done then.",
             ),
         },
     ) as dag:
