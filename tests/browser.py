@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from measures import IS_UNCOVERED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import ConsoleMessage
+    from playwright.sync_api import ConsoleMessage, Locator
 
-__all__ = ["Page", "browsing", "chromium", "close", "log_in"]
+__all__ = ["Page", "browsing", "chromium", "close", "log_in", "press", "reach"]
 
 _NAMES = (
     *("chromium-headless-shell", "chromium", "chromium-browser"),
@@ -26,6 +28,8 @@ _NAMES = (
 )
 """Debian's headless shell comes first: the same engine without a window, two thirds of the work."""
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_MOST_STOPS = 60
+"""So many presses of Tab are enough for any control of a page."""
 _OTHERS = ("Monaco", "/api/v2/", "/ui/")
 """Parts of the addresses of Airflow's own pages: what these log is not our concern."""
 PATIENCE_MS = 30_000
@@ -113,6 +117,23 @@ def log_in(page: Page, origin: str, name: str = "admin") -> None:
     assert answer.ok, answer.text()
     cookie = {"name": "_token", "value": answer.json()["access_token"], "url": origin}
     page.context.add_cookies([cookie])  # type: ignore[list-item]
+
+
+def reach(page: Page, control: Locator) -> None:
+    """Press Tab until a control has the focus, and see that nothing hides it."""
+    control.wait_for()
+    for _ in range(_MOST_STOPS):
+        if control.evaluate("it => it === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    expect(control).to_be_focused()
+    page.wait_for_function(IS_UNCOVERED)
+
+
+def press(page: Page, control: Locator, key: str = "Enter") -> None:
+    """Reach a control by Tab, and press a key there."""
+    reach(page, control)
+    page.keyboard.press(key)
 
 
 def _is_of_others(message: ConsoleMessage) -> bool:

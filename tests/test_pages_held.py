@@ -13,23 +13,22 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from browser import browsing, log_in
+from browser import browsing, log_in, press, reach
 from live import running, wait_for
-from measures import HAS_SETTLED, IS_UNCOVERED
+from measures import HAS_SETTLED
 from towns import HOME, Town, district, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
     from live import Live
 
 SLOW_MS = 90_000
 SECTIONS = ("source", "syncs", "limits", "notifications", "advanced")
 AIRFLOWS = "[data-testid='nav-sidebar']"
-MOST_STOPS = 60
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +156,7 @@ def test_what_is_wrong_or_special_can_be_read(live: Live, theme: str) -> None:
 
 
 def test_flows_need_no_mouse(live: Live, waits: dict[str, Any], tmp_path: Path) -> None:
-    """Schedule, switch, upload, search, decision and undo are usable with the keyboard alone."""
+    """Each of these flows is usable with the keyboard alone."""
     package = tmp_path / "same.zip"
     package.write_bytes(packed(district()))
     with browsing() as page:
@@ -170,6 +169,15 @@ def test_flows_need_no_mouse(live: Live, waits: dict[str, Any], tmp_path: Path) 
         press(page, page.get_by_role("button", name="Sun", exact=True), "Space")
         expect(page.get_by_text("1 change is not saved")).to_be_visible()
         press(page, page.get_by_role("button", name="Discard", exact=True), "Enter")
+        calendar = page.get_by_role("region", name="Calendar")
+        day = calendar.locator("[role=gridcell][tabindex='0']")
+        today = str(day.get_attribute("aria-label"))
+        press(page, day, "ArrowRight")
+        expect(day).to_be_focused()
+        assert day.get_attribute("aria-label") != today
+        page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}?tab=findings")
+        with page.expect_download():
+            press(page, page.get_by_role("link", name=re.compile("CSV")))
         page.goto(f"{live.origin}{HOME}/sites/default/why")
         press(page, page.get_by_role("searchbox"), "l")
         page.keyboard.type("ee 15")
@@ -192,25 +200,57 @@ def test_flows_need_no_mouse(live: Live, waits: dict[str, Any], tmp_path: Path) 
         reach(page, page.get_by_role("button", name="Undo", exact=True))
 
 
+def test_a_pause_needs_no_mouse(live: Live) -> None:
+    """A pause is added, changed and removed with the keyboard alone, and saved with Ctrl+S."""
+
+    def saved() -> list[tuple[str, str, str]]:
+        page.get_by_text(re.compile("^Saved[.]")).first.wait_for()
+        pauses = live.admin.get("sites/default/preferences")["settings"]["pause_windows"]
+        return [(one["first_on"], one["last_on"], one["note"]) for one in pauses]
+
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/sites/default/preferences")
+        press(page, page.get_by_role("button", name="+ Add a pause"))
+        expect(page.get_by_label("First day", exact=True)).to_be_focused()
+        page.keyboard.type("15062027")
+        reach(page, page.get_by_label("Last day", exact=True))
+        page.keyboard.type("15082027")
+        reach(page, page.get_by_label("Note", exact=True))
+        page.keyboard.type("Summer")
+        page.keyboard.press("Control+s")
+        assert saved() == [("2027-06-15", "2027-08-15", "Summer")]
+        page.keyboard.type(" break")
+        page.keyboard.press("Control+s")
+        assert saved() == [("2027-06-15", "2027-08-15", "Summer break")]
+        press(page, page.get_by_role("button", name="Remove pause 1"))
+        page.keyboard.press("Control+s")
+        assert saved() == []
+
+
 def test_some_removals_are_held_back_and_decided_about_later(
     live: Live, waits: dict[str, Any]
 ) -> None:
-    """Both plans are previewed; exactly the first is applied, and the other is held again."""
+    """Both plans are previewed; exactly the first is applied, and the other is held again.
+
+    This and the undo of what was applied are usable with the keyboard alone.
+    """
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}")
-        page.get_by_role("button", name="Approve and hold back…").click()
+        press(page, page.get_by_role("button", name="Approve and hold back…"))
         asked = page.get_by_role("alertdialog")
         approve = asked.get_by_role("button", name=re.compile("^Approve"))
         expect(approve).to_be_disabled()
-        asked.get_by_text("All deactivated users (10)", exact=True).click()
+        press(page, asked.get_by_role("checkbox", name="All deactivated users (10)"), "Space")
         now = asked.get_by_role("region", name="Applied now")
         expect(now.get_by_role("row", name=re.compile("removed 0 0 10"))).to_be_visible()
         rest = asked.get_by_role("region", name="Held back for another decision")
         expect(rest.get_by_role("row", name=re.compile("removed 10 0 0"))).to_be_visible()
         first_hash = now.get_by_role("code").get_attribute("title")
         expect(approve).to_have_text("Approve: remove 10 course assignments")
-        approve.click()
+        press(page, approve)
+        page.get_by_text("Part of the plan approved").wait_for()
         told = "Applied after approval by admin: 10 course assignments removed."
         page.get_by_text(told).first.wait_for(timeout=SLOW_MS)
     done = live.decided(waits["run_id"])
@@ -226,6 +266,15 @@ def test_some_removals_are_held_back_and_decided_about_later(
     later = wait_for(brought)
     assert later["counts"]["users"]["deactivated"] == 10
     assert "guard.held_back" in [hold["code"] for hold in later["holds"]]
+    with browsing() as page:
+        log_in(page, live.origin)
+        page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}")
+        press(page, page.get_by_role("button", name="Undo…"))
+        undo = page.get_by_role("alertdialog").get_by_role("button", name="Undo", exact=True)
+        expect(undo).to_be_enabled()
+        press(page, undo)
+        page.get_by_text("Undo requested").wait_for()
+        page.wait_for_url(re.compile("dag_run_id=undo__"))
 
 
 def test_reports_have_the_roster_over_time_and_who_decided(live: Live, tmp_path: Path) -> None:
@@ -290,23 +339,6 @@ def barriers(page: Page) -> list[str]:
     page.wait_for_function(HAS_SETTLED)
     found = Axe().run(page, {"exclude": [[AIRFLOWS]]}).response["violations"]
     return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
-
-
-def reach(page: Page, control: Locator) -> None:
-    """Press Tab until a control has the focus, and check that nothing covers it."""
-    control.wait_for()
-    for _ in range(MOST_STOPS):
-        if control.evaluate("it => it === document.activeElement"):
-            break
-        page.keyboard.press("Tab")
-    expect(control).to_be_focused()
-    page.wait_for_function(IS_UNCOVERED)
-
-
-def press(page: Page, control: Locator, key: str) -> None:
-    """Reach a control with Tab and press a key on it."""
-    reach(page, control)
-    page.keyboard.press(key)
 
 
 def earlier(live: Live, run: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from browser import browsing, log_in
+from browser import browsing, log_in, press
 from live import running
 from towns import HOME, Town, district, packed
 
@@ -465,8 +465,11 @@ def test_a_file_is_checked_and_then_compared(live: Live, tmp_path: Path) -> None
         log_in(page, live.origin)
         for name in ("before.zip", "after.zip"):
             page.goto(f"{live.origin}{HOME}/sites/default/upload")
-            page.get_by_label("OneRoster.zip", exact=True).set_input_files(tmp_path / name)
-            page.get_by_role("button", name="Check only").click()
+            with page.expect_file_chooser() as chooser:
+                press(page, page.get_by_role("button", name="Choose OneRoster.zip"))
+            chooser.value.set_files(tmp_path / name)
+            press(page, page.get_by_role("button", name="Check only"))
+            page.get_by_text("Check requested").wait_for()
             page.wait_for_url("**/runs/*", timeout=SLOW_MS)
             told = page.get_by_role("heading", name="A sync would apply this without asking")
             expect(told).to_be_visible(timeout=SLOW_MS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from browser import browsing, log_in
+from browser import browsing, log_in, press, reach
 from live import running, wait_for
 from measures import CONTRAST, FOCUS_IS_SEEN
 from roster_of import SCHOOL
@@ -146,7 +146,7 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
     with browsing(ignoring=("status of 409", "status of 422")) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites")
-        page.get_by_role("button", name="New site…").click()
+        press(page, page.get_by_role("button", name="New site…"))
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_label(re.compile("^Name"))).to_be_focused()
         page.keyboard.type("By Hand")
@@ -162,6 +162,7 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
         dialog.get_by_label(re.compile("^Name")).fill("by-hand")
         page.keyboard.press("Enter")
         expect(dialog).to_have_count(0)
+        page.get_by_text("Site created: by-hand").wait_for()
         expect(page.get_by_role("link", name="by-hand", exact=True)).to_be_visible()
         page.get_by_role("button", name="Actions of by-hand", exact=True).click()
         page.get_by_role("menuitem", name="Copy…").click()
@@ -238,12 +239,14 @@ def test_all_syncs_are_stopped_and_resumed(live: Live) -> None:
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}/plugin/oneroster/sites")
-        page.get_by_role("button", name="Stop all syncs…").click()
+        press(page, page.get_by_role("button", name="Stop all syncs…"))
         asked = page.get_by_role("alertdialog")
         stop = asked.get_by_role("button", name="Stop all syncs", exact=True)
         expect(stop).to_be_disabled()
-        asked.get_by_label(re.compile("^Reason")).fill("The SIS is upgraded.")
-        stop.click()
+        reach(page, asked.get_by_label(re.compile("^Reason")))
+        page.keyboard.type("The SIS is upgraded.")
+        press(page, stop)
+        page.get_by_text("All syncs stopped").wait_for()
         told = page.get_by_text("All syncs are stopped for maintenance")
         expect(told).to_be_visible()
         page.goto(f"{live.origin}/plugin/oneroster/sites/default/upload")
@@ -253,8 +256,9 @@ def test_all_syncs_are_stopped_and_resumed(live: Live) -> None:
         assert refused["code"] == "maintenance.on"
         live.person("viewer").put("maintenance", {"reason": None}, expect=403)
         page.goto(f"{live.origin}/plugin/oneroster/sites")
-        page.get_by_role("button", name="End maintenance…").click()
-        asked.get_by_role("button", name="Resume all syncs").click()
+        press(page, page.get_by_role("button", name="End maintenance…"))
+        press(page, asked.get_by_role("button", name="Resume all syncs"))
+        page.get_by_text("All syncs resumed").wait_for()
         expect(told).to_have_count(0)
     assert site_of(live, "default")["enabled"] is before
 

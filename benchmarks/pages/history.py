@@ -17,6 +17,7 @@ import psycopg
 from upath import UPath
 
 from benchmarks.pages.held_plan import plan_of
+from benchmarks.pages.many_sites import store_sites, write_log
 from oneroster_sync.database.embedded import postgres
 from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import dag_names
@@ -157,6 +158,7 @@ class Stored:
         rare_id: sourcedId of two of its last findings.
         email: E-mail address of a user in one of its last changes.
         user_id: A user that many runs changed.
+        family: Family name of a user of one of the many sites.
     """
 
     heavy_run: str
@@ -166,6 +168,7 @@ class Stored:
     rare_id: str
     email: str
     user_id: int
+    family: str
 
 
 def store(home: Path) -> Stored:
@@ -183,7 +186,10 @@ def store(home: Path) -> Stored:
         heavy = run_ids[_HEAVY]
         others = [run_id for run_id in run_ids if run_id != heavy][:OTHERS]
         _store_details(connection, heavy, others)
+        with psycopg.connect(postgres.url(home, "airflow")) as metadata:
+            store_sites(connection, metadata, SITE)
         stored = _noted(connection, heavy, run_ids[_HELD])
+    write_log(home, DAG_ID, _dag_run_id(_HEAVY))
     for database in postgres.DATABASES:
         with psycopg.connect(postgres.url(home, database), autocommit=True) as connection:
             connection.execute("vacuum analyze")
@@ -348,6 +354,7 @@ def _noted(connection: Connection, heavy: str, held: str) -> Stored:
             "select user_id from changes where user_id is not null "
             "group by user_id order by count(*) desc limit 1",
         ),
+        family=_one(connection, "select family_name from users order by id desc limit 1"),
     )
 
 

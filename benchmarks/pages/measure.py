@@ -2,9 +2,10 @@
 
     make bench-pages        or: python -m benchmarks.pages.measure [--keep HOME]
 
-Starts its own PostgreSQL and Airflow in a temporary folder, stores 10,000 runs with a million
-findings and as many DAG runs, sends requests to both over HTTP with a token, alternately, and
-prints Markdown. Only the ratios matter: the milliseconds depend on the machine and its load.
+Starts its own PostgreSQL and Airflow in a temporary folder. It stores 1,000 sites: one with 10,000
+runs, a million findings and as many DAG runs, the others with ten runs each. Then it sends requests
+to both over HTTP with a token, alternately, and prints Markdown. Only the ratios matter: the
+milliseconds depend on the machine and its load.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 
     from psutil import Process
 
-_OURS = f"/oneroster/api/v1/sites/{SITE}"
+_ALL = "/oneroster/api/v1"
+_OURS = f"{_ALL}/sites/{SITE}"
 _LIST = f"/api/v2/dags/{DAG_ID}/dagRuns?limit=25"
 _BESIDE = "DAG runs, as Airflow's page asks"
 _PARTS = ("api-server", "dag-processor")
@@ -115,8 +117,19 @@ def cases_of(stored: Stored, client: httpx.Client) -> list[Case]:
         Case("Report", f"{run}/report"),
         Case("Records, searched", f"{_OURS}/records?q={stored.email[:4]}"),
         Case("Record and its story", f"{_OURS}/records/user/{stored.user_id}"),
+        Case("Record of all sites, searched", f"{_ALL}/records?q={stored.family}"),
+        Case("Record of all sites, by its beginning", f"{_ALL}/records?q={stored.family[:2]}"),
+        Case("Record of all sites, searched in vain", f"{_ALL}/records?q=nobody@nowhere"),
+        Case("Comparison with the run before", f"{run}/comparison"),
+        Case("Log of 20,000 lines, the story", f"{run}/log?story=true"),
         Case("Preferences", f"{_OURS}/preferences"),
-        Case("Sites", "/oneroster/api/v1/sites"),
+        Case("Saves of preferences", f"{_OURS}/preferences/saves"),
+        Case("Calendar", f"{_OURS}/calendar?months=2"),
+        Case("Roster over time", f"{_OURS}/roster-history"),
+        Case("Decisions of a month", f"{_OURS}/decisions?month=2026-11"),
+        Case("Status of a site", f"{_OURS}/status"),
+        Case("Freshness of a site", f"{_OURS}/freshness"),
+        Case("Sites, 1,000 of them", f"{_ALL}/sites"),
     ]
 
 

@@ -5,6 +5,7 @@ import { useEffect, useState } from "react";
 import { post, useApi } from "../../lib/api";
 import type { PlanPart, RunDetail } from "../../lib/openapi";
 import { Failure, Loading } from "../../lib/ui";
+import { sayDone } from "../../lib/toasts";
 import { counted } from "../../lib/words";
 import { Ask } from "./ask";
 import { consequenceOf, removalsOf } from "./consequence";
@@ -62,6 +63,7 @@ export function HoldBack({
           reason,
           held_back: { schools, kinds },
         });
+        sayDone("Part of the plan approved", "The rest is held for another decision.");
         const text = "You approved a part of the plan. The rest waits for a decision of its own.";
         onDecided({ text, isPassing: true });
       }}

@@ -6,6 +6,7 @@ import { Link, useNavigate } from "react-router-dom";
 import { BAD } from "../../lib/colors";
 import { asProblem, get, post } from "../../lib/api";
 import type { RunDetail } from "../../lib/openapi";
+import { sayDone } from "../../lib/toasts";
 import { HOME, type May } from "../../lib/ui";
 import { stepsOf } from "./steps";
 
@@ -32,6 +33,7 @@ export function NextSteps({ run, may }: { run: RunDetail; may: May }) {
   const retry = () =>
     doing(async () => {
       const made = await post(`sites/${run.site}/runs`);
+      sayDone("Sync requested");
       const query = new URLSearchParams({ dag_id: made.dag_id, dag_run_id: made.dag_run_id });
       navigate(`${HOME}/runs/${made.run_id}?${query}`);
     });

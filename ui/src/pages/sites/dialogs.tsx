@@ -23,6 +23,7 @@ import { Link } from "react-router-dom";
 import { asProblem, post, type Problem, put } from "../../lib/api";
 import { Confirm, Framed } from "../../lib/dialogs";
 import type { SiteState } from "../../lib/openapi";
+import { sayDone } from "../../lib/toasts";
 import { type ControlProps, Failure, Field, HOME } from "../../lib/ui";
 
 const BLANK = { site: "", admin: "" };
@@ -60,6 +61,7 @@ export function NewSite({
     try {
       const trimmed = { site: given.site.trim(), admin: given.admin.trim() };
       await (site ? post(`sites/${site.site}/copy`, trimmed) : post("sites", trimmed));
+      sayDone(`${site ? "Site copied" : "Site created"}: ${trimmed.site}`);
       onDone();
       onClose();
     } catch (caught) {
@@ -172,6 +174,7 @@ export function ArchiveSite({
 }) {
   const archive = async () => {
     await post(`sites/${site?.site}/archive`);
+    sayDone(`Site archived: ${site?.site}`);
     onDone();
   };
   return (
@@ -213,6 +216,7 @@ export function RestoreSite({
 }) {
   const restore = async () => {
     await post(`sites/${site?.site}/restore`);
+    sayDone(`Site restored: ${site?.site}`);
     onDone();
   };
   return (
@@ -245,6 +249,7 @@ export function SwitchOn({
 }) {
   const switchOn = async () => {
     await put(`sites/${site?.site}/enabled`, { enabled: true });
+    sayDone(`Sync of ${site?.site} switched on`);
     onDone();
   };
   return (

@@ -6,6 +6,7 @@ import { put } from "../../lib/api";
 import { Confirm } from "../../lib/dialogs";
 import type { SiteState } from "../../lib/openapi";
 import { ASK } from "../../words/questions";
+import { sayDone } from "../../lib/toasts";
 
 interface Asked {
   open: boolean;
@@ -24,6 +25,7 @@ export function RenameSite({ open, site, onClose, onDone }: Asked) {
   }, [open, site]);
   const rename = async () => {
     await put(`sites/${site?.site ?? ""}/title`, { title: title.trim() || null });
+    sayDone("Display name saved");
     onDone();
   };
   return (
@@ -60,6 +62,7 @@ export function StopAll({ open, onClose, onDone }: Asked) {
   }, [open]);
   const stop = async () => {
     await put("maintenance", { reason });
+    sayDone("All syncs stopped");
     onDone();
   };
   return (
@@ -96,6 +99,7 @@ export function StopAll({ open, onClose, onDone }: Asked) {
 export function ResumeAll({ open, onClose, onDone }: Asked) {
   const resume = async () => {
     await put("maintenance", { reason: null });
+    sayDone("All syncs resumed");
     onDone();
   };
   return (

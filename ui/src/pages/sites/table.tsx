@@ -6,6 +6,7 @@ import { Link } from "react-router-dom";
 import { BAD, WARN } from "../../lib/colors";
 import { asProblem, type Problem, put } from "../../lib/api";
 import type { LastRun, SiteState } from "../../lib/openapi";
+import { sayDone } from "../../lib/toasts";
 import { HOME, Outcome, Planned, Time } from "../../lib/ui";
 import { counted, number } from "../../lib/words";
 import { READABLE } from "../preferences/fields";
@@ -353,6 +354,7 @@ function Sync({ site, ask, reload }: { site: SiteState; ask: Ask; reload: () => 
     setProblem(null);
     try {
       setAnswer((await put(`sites/${site.site}/enabled`, { enabled: false })).enabled);
+      sayDone(`Sync of ${site.site} switched off`);
       reload();
     } catch (caught) {
       setProblem(asProblem(caught));

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type Answer, asProblem, Problem, type Sending, upload } from "../../lib/api";
 import type { Kind, UploadLimits } from "../../lib/openapi";
+import { sayDone } from "../../lib/toasts";
 import { size } from "../../lib/words";
 import { kindOf, type UploadKind } from "./kinds";
 import { SHARED } from "../../words/shared";
@@ -79,6 +80,7 @@ export function useUpload(site: string, limits: UploadLimits | null) {
     request.current = under;
     try {
       const answer = await under.done;
+      sayDone(isCheck ? "Check requested" : "Sync requested", `${file.name} is uploaded.`);
       setState((old) => ({ ...old, stage: "done", answer }));
     } catch (caught) {
       setState((old) =>

@@ -4,6 +4,7 @@ import { Button, Text } from "@chakra-ui/react";
 import { Fragment, useState } from "react";
 import { useNavigate } from "react-router-dom";
 import { post, useApi } from "../../lib/api";
+import { sayDone } from "../../lib/toasts";
 import { Failure, HOME, Loading } from "../../lib/ui";
 import { Ask } from "../run/ask";
 import { Counts } from "../run/overview";
@@ -32,6 +33,7 @@ export function Reactivate({
   });
   const act = async () => {
     const made = await post(`runs/${runId}/undo`, { sourced_id: sourcedId, changed_too: false });
+    sayDone("Reactivation requested");
     const query = new URLSearchParams({ dag_id: made.dag_id, dag_run_id: made.dag_run_id });
     navigate(`${HOME}/runs/${made.run_id}?${query}`);
   };
