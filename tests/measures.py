@@ -62,3 +62,27 @@ HAS_SETTLED = """() => document.getAnimations().every(
   ({ playState, effect }) => playState !== "running" || effect.getTiming().iterations === Infinity
 )"""
 """Returns whether no element is fading in or out any more."""
+
+CUT_TEXTS = """() => {
+  const scrolls = (it) => {
+    for (let at = it; at; at = at.parentElement) {
+      if (["auto", "scroll"].includes(getComputedStyle(at).overflowX) && at !== document.body) {
+        if (at.scrollWidth > at.clientWidth) return true;
+      }
+    }
+    return false;
+  };
+  const hides = (style) => [style.overflowX, style.overflowY].some((one) => one === "hidden");
+  const ownText = (it) => [...it.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
+  const cut = [...document.querySelectorAll("main *, [role$=dialog] *")].filter((it) => {
+    const { left, right, width, height } = it.getBoundingClientRect();
+    const style = getComputedStyle(it);
+    if (width <= 1 || height <= 1 || style.clipPath !== "none" || !it.innerText) return false;
+    const isShortened = hides(style)
+      && (it.scrollWidth > it.clientWidth + 1 || it.scrollHeight > it.clientHeight + 2);
+    const isOutside = ownText(it) && (right > innerWidth + 1 || left < -1);
+    return (isShortened && !scrolls(it)) || (isOutside && !scrolls(it));
+  });
+  return cut.map((it) => it.innerText.slice(0, 80));
+}"""
+"""Returns the texts that are shortened, or that lie beyond the edge of the window."""

@@ -104,6 +104,13 @@ def test_a_rejected_package_is_one_that_came(site: Site) -> None:
     assert seen(site, day(7)).days == 2
 
 
+def test_where_nothing_was_no_package_came(site: Site) -> None:
+    """A path at which there is nothing has no hash, so that it is not taken for a new export."""
+    assert site.sync(site.folder / "nothing.zip")["outcome"] == "rejected"
+    found = seen(site, day(999))
+    assert (found.seen_at, found.again, found.failed) == (None, 0, 0)
+
+
 def test_an_undo_reads_no_package(site: Site) -> None:
     """An undo neither makes a site fresh nor counts as a failure."""
     run = had(site, day(0), sha256="a")

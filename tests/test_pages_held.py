@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from browser import browsing, log_in, press, reach
 from live import running, wait_for
-from measures import HAS_SETTLED
+from measures import CUT_TEXTS, HAS_SETTLED
 from towns import HOME, Town, district, packed
 
 if TYPE_CHECKING:
@@ -79,9 +79,18 @@ def test_the_decision_stays_in_sight_and_names_its_consequence(
 
 @pytest.fixture(scope="module")
 def places(live: Live, waits: dict[str, Any]) -> list[str]:
-    """All of our pages: with data, empty, and of a rejected run."""
+    """All of our pages: with data, empty, of what failed or was only checked, and of nothing."""
     live.oneroster("init", "--site", "empty", "--admin", "admin@example.org")
     rejected = live.follow(live.admin.upload(b"PK this is no zip"))
+    check = live.admin.ask(
+        "POST", "sites/default/uploads?kind=package&check_only=true", content=packed(district())
+    )
+    assert live.follow(check)["is_preview"]
+    live.oneroster("init", "--site", "gone", "--admin", "admin@example.org")
+    failed = live.oneroster("sync", str(live.home / "gone.zip"), "--site", "gone")
+    ended = "update runs set outcome = 'failed' where run_id = %s returning 1"
+    live.rows(ended, failed["run_id"])
+    live.oneroster("sites", "archive", "gone")
     teacher = live.admin.get("sites/default/records", q="t15")["records"][0]["id"]
     site = f"{HOME}/sites/default"
     tabs = ("overview", "changes", "findings", "compare", "report", "accounts", "log")
@@ -100,41 +109,37 @@ def places(live: Live, waits: dict[str, Any]) -> list[str]:
         f"{site}/reports",
         f"{HOME}/sites/empty/reports",
         *(f"{HOME}/runs/{waits['run_id']}?tab={tab}" for tab in tabs),
-        f"{HOME}/runs/{rejected['run_id']}",
+        *(f"{HOME}/runs/{one['run_id']}" for one in (rejected, check, failed)),
+        *(f"{HOME}/runs/{failed['run_id']}?tab={tab}" for tab in ("changes", "report")),
+        *(f"{HOME}/sites/{name}" for name in ("gone", "nowhere")),
+        f"{HOME}/sites/empty/preferences",
+        f"{HOME}/why",
+        f"{site}/why?q=nobody",
+        f"{HOME}/docs",
         *(f"{HOME}/docs/{page}" for page in ("guide/held-run", "reference/findings")),
         f"{HOME}/nowhere",
     ]
 
 
-# Each theme and width takes a quarter of a minute of a processor: the first four pages represent
-# all.
-@pytest.mark.parametrize("count", [4, pytest.param(None, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 420)])
-def test_no_page_has_a_barrier(
-    live: Live, places: list[str], theme: str, width: int, count: int | None
+def test_the_first_pages_have_no_barrier(
+    live: Live, waits: dict[str, Any], theme: str, width: int
 ) -> None:
-    """No page breaks axe's rules for contrast, names and roles, or overflows the window."""
-    with browsing(theme, width) as page:
-        log_in(page, live.origin)
-        for place in places[:count]:
-            page.goto(live.origin + place)
-            page.get_by_role("heading", level=1).wait_for()
-            page.wait_for_load_state("networkidle")
-            assert barriers(page) == [], place
-            assert page.get_by_role("main").count() == 1, place
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place
+    """The pages that people see most have no barrier; a long test visits all pages."""
+    site = f"{HOME}/sites/default"
+    run = f"{HOME}/runs/{waits['run_id']}"
+    look(live, [f"{HOME}/sites", site, run, f"{site}/preferences"], theme, width)
 
 
-@pytest.mark.long  # the other two of the four: only a color or a width differs
-@pytest.mark.parametrize(("theme", "width"), [("dark", 1440), ("light", 420)])
-def test_no_page_has_a_barrier_in_the_other_theme(
-    live: Live, places: list[str], theme: str, width: int
-) -> None:
-    """Each theme passes in the other width too."""
-    test_no_page_has_a_barrier(live, places, theme, width, None)
-
-
+@pytest.mark.long  # a minute of a processor for each theme and width
+@pytest.mark.parametrize("width", [1440, 420])
 @pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_a_barrier(live: Live, places: list[str], theme: str, width: int) -> None:
+    """No page breaks axe's rules for contrast, names and roles, or cuts a text off."""
+    look(live, places, theme, width)
+
+
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_what_is_wrong_or_special_can_be_read(live: Live, theme: str) -> None:
     """Errors beside settings, notes in the calendar and a dialog pass axe's rules too."""
     with browsing(theme) as page:
@@ -249,6 +254,7 @@ def test_some_removals_are_held_back_and_decided_about_later(
         expect(rest.get_by_role("row", name=re.compile("removed 10 0 0"))).to_be_visible()
         first_hash = now.get_by_role("code").get_attribute("title")
         expect(approve).to_have_text("Approve: remove 10 course assignments")
+        assert barriers(page) == []
         press(page, approve)
         page.get_by_text("Part of the plan approved").wait_for()
         told = "Applied after approval by admin: 10 course assignments removed."
@@ -332,6 +338,20 @@ def test_history_begins_with_a_sentence_and_ends_in_a_button(live: Live, tmp_pat
         expect(page.get_by_text(re.compile("undid run"))).to_be_visible()
         expect(page.get_by_role("link", name="Course 0")).to_be_visible()
         expect(page.get_by_role("button", name="Reactivate…")).to_have_count(0)
+
+
+def look(live: Live, places: list[str], theme: str, width: int) -> None:
+    """Visit pages, and check that axe finds nothing and that all of each text can be read."""
+    with browsing(theme, width, ignoring=("status of 404",)) as page:
+        log_in(page, live.origin)
+        for place in places:
+            page.goto(live.origin + place)
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_load_state("networkidle")
+            assert barriers(page) == [], place
+            assert page.get_by_role("main").count() == 1, place
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place
+            assert page.evaluate(CUT_TEXTS) == [], place
 
 
 def barriers(page: Page) -> list[str]:

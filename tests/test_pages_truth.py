@@ -314,13 +314,18 @@ def test_the_csv_for_the_sis_team_is_in_the_order_of_the_causes(
     assert not [row for row in rows if row["code"].startswith("guard.")]
 
 
-def test_truncated_address_shows_a_message(live: Live) -> None:
-    """Half of a run's address leads to a message with a link, and not to a pattern."""
+def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
+    """An address of no run or no site leads to an explanation and to a link."""
     with browsing(ignoring=("status of 4",)) as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/abc")
         page.get_by_text("Run not found").wait_for()
         expect(page.get_by_text("pattern")).to_have_count(0)
+        page.goto(f"{live.origin}{HOME}/sites/nowhere/preferences")
+        page.get_by_text("There is no site nowhere").wait_for()
+        expect(page.get_by_text("oneroster init")).to_have_count(0)
+        page.get_by_role("main").get_by_role("link", name="Sites").click()
+        page.wait_for_url("**/oneroster/sites")
 
 
 def test_invalid_pause_has_one_message(live: Live) -> None:

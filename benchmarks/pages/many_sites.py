@@ -50,8 +50,8 @@ select (jsonb_populate_record(r, jsonb_build_object(
     'outcome', case when hashtext(n.site || r.run_id) %% 5 = 0 then 'failed' else r.outcome end,
     'dag_run_id', n.site || r.dag_run_id,
     'roster_counts', '{{"users": 200, "courses": 0, "assignments": 0}}'::jsonb))).*
-from ({_NAMES}) n cross join (
-    select * from runs where site = %(site)s order by started_at desc limit %(runs)s) r
+from ({_NAMES}) n join runs r on r.run_id in (
+    select run_id from runs where site = %(site)s order by started_at desc limit %(runs)s)
 """
 _DAGS = f"""
 insert into dag

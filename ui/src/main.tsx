@@ -1,5 +1,6 @@
 /** The pages as Airflow loads them: one in its navigation, one at every DAG run. */
 
+import { Button } from "@chakra-ui/react";
 import type { ComponentType } from "react";
 import { Link, Navigate, Route, Routes } from "react-router-dom";
 import { Toasts } from "./lib/toasts";
@@ -76,7 +77,9 @@ function Nowhere() {
   return (
     <Page title={EMPTY.page.title}>
       <Empty title={EMPTY.page.title}>
-        <Link to={HOME}>OneRoster home</Link>
+        <Button asChild size="sm" variant="outline" mt="2">
+          <Link to={HOME}>OneRoster home</Link>
+        </Button>
       </Empty>
     </Page>
   );

@@ -117,17 +117,21 @@ def _waited(pauses: Collection[PauseWindow], since: dt.datetime, now: dt.datetim
     return now - since - len(paused) * _DAY
 
 
-_NEWEST = """
-select sha256, min(started_at) as seen_at from runs
-where site = :site and sha256 is not null and sha256 <> '' and started_at <= :now
-  and kind not in ('ids', 'links') and not is_preview
-group by sha256 order by seen_at desc limit 1
+FIRST_READ = """
+select r.run_id, r.started_at as seen_at from runs r
+where r.site = {site} and r.sha256 is not null and r.sha256 <> '' and r.started_at <= :now
+    and r.kind not in ('ids', 'links') and not r.is_preview
+    and r.started_at = (
+        select e.started_at from runs e
+        where e.site = r.site and e.sha256 = r.sha256
+            and e.kind not in ('ids', 'links') and not e.is_preview
+        order by e.started_at limit 1)
+order by r.started_at desc, r.run_id limit 1
 """
-_FIRST = """
-select run_id from runs
-where site = :site and sha256 = :sha256 and started_at = :seen_at and not is_preview
-order by run_id limit 1
-"""
+"""The run that first read the newest package of a site: the newest run whose package no earlier run
+had. It is found by indexes, from the newest run back. `not exists` would say the same, but then
+PostgreSQL reads all runs of the site."""
+_NEWEST = FIRST_READ.format(site=":site")
 _SINCE = """
 select count(*) filter (where sha256 <> '') as again,
        count(*) filter (where outcome = 'failed' and coalesce(sha256, '') = '') as failed
@@ -162,10 +166,7 @@ def newest_package(connection: Connection, site: str, *, now: dt.datetime) -> Ne
     bound = {"site": site, "now": now}
     made_at: dt.datetime = connection.execute(sa.text(_MADE_AT), bound).scalar_one()
     found = connection.execute(sa.text(_NEWEST), bound).one_or_none()
-    run_id = None
-    if found is not None:
-        first = {"site": site, "sha256": found.sha256, "seen_at": found.seen_at}
-        run_id = str(connection.execute(sa.text(_FIRST), first).scalar_one())
+    run_id = str(found.run_id) if found is not None else None
     seen_at = found.seen_at if found is not None else None
     since = connection.execute(sa.text(_SINCE), {**bound, "since": seen_at or made_at}).one()
     return Newest(seen_at, run_id, made_at, since.again, since.failed)

@@ -14,10 +14,16 @@ _PIECE = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's bytes, or of a folder's files in the order of their names."""
+    """Return the sha256 of a file's bytes, or of a folder's files in the order of their names.
+
+    Where there is nothing it is blank: the hash of no bytes would look like that of a package, so
+    that the site would seem to have a new export.
+    """
     digest = hashlib.sha256()
     piece = memoryview(bytearray(_PIECE))
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    if not files:
+        return ""
     for file in files:
         if path.is_dir():
             digest.update(mark(file, path))

@@ -137,6 +137,10 @@ export function Disclosure({
         size="sm"
         variant="ghost"
         ms="-3"
+        height="auto"
+        minHeight="9"
+        whiteSpace="normal"
+        textAlign="start"
         _expanded={{ bg: "transparent" }}
         aria-expanded={isOpen}
         aria-controls={id}

@@ -16,12 +16,28 @@ const EVERY_MS = 30_000;
 /** Keep the status of a site fresh. */
 export function useStatus(site: string | undefined) {
   const path = site ? (`sites/${site}/status` as const) : null;
-  return useApi(path, { every: EVERY_MS, keep: true }).data;
+  const { data: status, problem } = useApi(path, { every: EVERY_MS, keep: true });
+  return { status, problem };
 }
 
-/** Show how a site is; while that is not known its place is held. */
-export function SiteHead({ site, status }: { site: string; status: SiteStatus | null }) {
+/**
+ * Show how a site is; while that is not known its place is held.
+ *
+ * @param props.isRefused Whether the server could not say it.
+ */
+export function SiteHead({
+  site,
+  status,
+  isArchived,
+  isRefused,
+}: {
+  site: string;
+  status: SiteStatus | null;
+  isArchived: boolean;
+  isRefused: boolean;
+}) {
   const { active = null } = status ?? {};
+  const unknown = isRefused ? "–" : null;
   return (
     <Box role="group" aria-label={`Status of ${site}`}>
       <Grid
@@ -38,13 +54,23 @@ export function SiteHead({ site, status }: { site: string; status: SiteStatus | 
         borderRadius="8px"
         fontSize="sm"
       >
-        <Fact label="Active users">{active && number(active.users)}</Fact>
-        <Fact label="Courses">{active && number(active.courses)}</Fact>
-        <Fact label={capital(PLURALS.assignments)}>{active && number(active.assignments)}</Fact>
-        <Fact label="Last applied">{status && <LastApplied status={status} />}</Fact>
-        <Fact label="Next sync">{status && <NextSync site={site} status={status} />}</Fact>
-        <Fact label="Approvals">{status && <Approvals status={status} />}</Fact>
-        <Fact label="Export">{status && <Export status={status} />}</Fact>
+        <Fact label="Active users">{active ? number(active.users) : unknown}</Fact>
+        <Fact label="Courses">{active ? number(active.courses) : unknown}</Fact>
+        <Fact label={capital(PLURALS.assignments)}>{active ? number(active.assignments) : unknown}</Fact>
+        <Fact label="Last applied">{status ? <LastApplied status={status} /> : unknown}</Fact>
+        <Fact label="Next sync">
+          {status ? (
+            isArchived ? (
+              "None: archived"
+            ) : (
+              <NextSync site={site} status={status} />
+            )
+          ) : (
+            unknown
+          )}
+        </Fact>
+        <Fact label="Approvals">{status ? <Approvals status={status} /> : unknown}</Fact>
+        <Fact label="Export">{status ? <Export status={status} /> : unknown}</Fact>
       </Grid>
     </Box>
   );

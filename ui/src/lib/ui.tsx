@@ -84,11 +84,15 @@ export function Page({
   guide?: string;
   children?: ReactNode;
 }) {
-  const status = useStatus(may?.read ? site : undefined);
+  const { status, problem } = useStatus(may?.read ? site : undefined);
+  const isNowhere = !status && problem?.status === NOT_FOUND;
   useTitle(site ? `${title} - ${site}` : title);
   const isSaidByTab = TABS.some(({ value, label }) => value === tab && label === title);
   const isEmpty = isSaidByTab && !actions;
   const help = guide && <GuideLink page={guide} about={title} />;
+  if (site && isNowhere) {
+    return <NoSite site={site} />;
+  }
   return (
     <Box as="main" p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
       {site && <Crumbs site={site} title={status?.title} crumb={crumb} />}
@@ -113,9 +117,36 @@ export function Page({
       </Flex>
       <Notice />
       <MaintenanceBar maintenance={status?.maintenance} />
-      {site && may?.read && <SiteHead site={site} status={status} />}
+      {site && may?.read && (
+        <SiteHead
+          site={site}
+          status={status}
+          isArchived={Boolean(may.archivedAt)}
+          isRefused={problem !== null}
+        />
+      )}
       {may?.archivedAt && <Rests since={may.archivedAt} />}
       {children}
+    </Box>
+  );
+}
+
+const NOT_FOUND = 404;
+
+/** An address of a site that there is not: it was mistyped, or is of another Airflow. */
+function NoSite({ site }: { site: string }) {
+  return (
+    <Box as="main" p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
+      <Heading as="h1" size="xl" mb="4">
+        Site not found
+      </Heading>
+      <Empty title={`There is no site ${site}`}>
+        The address may be mistyped, or be of another Airflow.
+        <br />
+        <Button asChild size="sm" variant="outline" mt="4">
+          <Link to={`${HOME}/sites`}>Sites</Link>
+        </Button>
+      </Empty>
     </Box>
   );
 }
@@ -183,7 +214,7 @@ function Crumbs({
   const home = `${HOME}/sites/${site}`;
   return (
     <Breadcrumb.Root mb="2">
-      <Breadcrumb.List gap="3">
+      <Breadcrumb.List gap="3" flexWrap={{ base: "wrap", md: "nowrap" }}>
         <Crumb label="OneRoster" to={`${HOME}/sites`} text="Sites" />
         <Breadcrumb.Separator>/</Breadcrumb.Separator>
         <Crumb
@@ -212,7 +243,7 @@ function Crumb({
 }) {
   return (
     <Breadcrumb.Item display="block" minWidth="0">
-      <Text fontSize="xs" fontWeight="bold" color="fg.muted">
+      <Text fontSize="xs" fontWeight="bold" color="fg.muted" whiteSpace="nowrap">
         {label}
       </Text>
       {to ? (

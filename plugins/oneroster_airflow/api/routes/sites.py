@@ -63,7 +63,8 @@ def sites(actor: Reader, user: GetUserDep) -> models.Sites:
         last = registry.last_runs(connection)
         lost = pending_deltas.out_of_step_by_site(connection)
         now = dt.datetime.now(dt.UTC)
-        still, health = find_standstills(connection, now=now), read_health(connection, now=now)
+        still = find_standstills(connection, now=now)
+        health = read_health(connection, now=now, standstills=still)
         stopped = maintenance.find(connection)
     if actor.is_allowed(May.ADMINISTER):
         fab_permissions.offer(there)

@@ -115,28 +115,34 @@ function columns(site: string, applied: boolean, undo: ((id: string) => void) | 
     {
       key: "record",
       label: "Record",
-      width: "24%",
+      width: "20%",
       cell: (row) => <Named site={site} row={row} />,
     },
     {
       key: "school",
       label: "School, role, e-mail",
-      width: "16%",
+      width: "22%",
       cell: ({ schools, role, email }) => (
         <Box>
           {schools.length > 0 && <Text>{schools.join(", ")}</Text>}
           <Text color="fg.muted" fontSize="sm" overflowWrap="anywhere">
-            {[role, email].filter(Boolean).join(" · ")}
+            {role}
+            {role && email && " · "}
+            {email && (
+              <Box as="span" display="inline-block" maxWidth="100%">
+                {email}
+              </Box>
+            )}
           </Text>
         </Box>
       ),
     },
     { key: "fields", label: "Before and after", cell: ({ fields }) => <Fields fields={fields} /> },
-    { key: "reason", label: "Reason", width: "18%", cell: ({ reason }) => reason },
+    { key: "reason", label: "Reason", width: "14%", cell: ({ reason }) => reason },
     {
       key: "place",
       label: "From",
-      width: "12rem",
+      width: "9rem",
       cell: ({ file, row }) => <Place file={file} row={row} />,
     },
   ];

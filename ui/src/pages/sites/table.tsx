@@ -38,6 +38,7 @@ const LAYOUT = {
     "& td": {
       display: "grid",
       gridTemplateColumns: "7.5rem minmax(0, 1fr)",
+      alignItems: "baseline",
       border: "0",
       paddingBlock: "0.5",
       textAlign: "start",
@@ -190,7 +191,7 @@ function SiteRow({
           <Sync site={site} ask={ask} reload={reload} />
         )}
       </Table.Cell>
-      <Table.Cell data-label="Last run" maxWidth="22rem">
+      <Table.Cell data-label="Last run" maxWidth="26rem">
         <Box minWidth="0">
           {last ? <Last last={last} /> : <Text color="fg.muted">None yet</Text>}
           {!site.archived_at && <Reasons site={site} />}
@@ -270,8 +271,6 @@ function Reasons({ site: { health } }: { site: SiteState }) {
         fontWeight={isGrave ? "semibold" : "normal"}
         color={isGrave ? BAD : WARN}
         overflowWrap="anywhere"
-        lineClamp="3"
-        title={reason}
       >
         {reason}
       </Text>

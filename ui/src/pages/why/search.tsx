@@ -25,7 +25,7 @@ export function WhyEverywhere() {
     </Button>
   );
   return (
-    <Page title="Find a person or course in all sites" actions={back}>
+    <Page title="Find a person or course in all sites" guide="many-sites.md" actions={back}>
       <Text color="fg.muted" fontSize="sm" mb="3">
         By family name, given and family name, e-mail address, sourcedId or the title of a course.
       </Text>
