@@ -58,6 +58,7 @@ GONE = "aisha"
 WAITS = "waits for a decision"
 """The review stage's text for a held plan."""
 WINDOW: ViewportSize = {"width": 1400, "height": 900}
+NARROW: ViewportSize = {"width": 420, "height": 1200}
 TALL = 4000
 ROOM = 16
 Package = dict[str, list[dict[str, str]]]
@@ -79,6 +80,8 @@ def main() -> None:
                 log_in(page, live.origin)
                 _take_before(page, live.origin, theme)
         live.admin.put("sites/default/enabled", {"enabled": True})
+        rejected = live.follow(_upload_to_new(live, b"PK, and no more of it"))
+        check = live.follow(_upload_to_new(live, _packed(district), "&check_only=true"))
         first = live.follow(_upload_to_new(live, _packed(district)))
         newest = live.follow(live.admin.upload(_packed(_day(district, DAYS + 6))))
         held = live.follow(live.admin.upload(_packed(_day(district, DAYS + 7, staff=0.3))))
@@ -91,6 +94,13 @@ def main() -> None:
                 _take_trust(page, live.origin, theme, held, newest["run_id"])
                 _take_settings(page, live.origin, theme)
                 _take_sites(page, live.origin, theme)
+                _take_ends(page, live.origin, theme, rejected["run_id"], check["run_id"])
+            with browsing(theme, ignoring=("Failed to load",)) as page:
+                log_in(page, live.origin)
+                _take_failing(page, live.origin, theme)
+            with browsing(theme, NARROW["width"], NARROW["height"]) as page:
+                log_in(page, live.origin)
+                _take_narrow(page, live.origin, theme, held["run_id"])
 
 
 def _take_before(page: Page, origin: str, theme: str) -> None:
@@ -103,6 +113,42 @@ def _take_before(page: Page, origin: str, theme: str) -> None:
     page.get_by_text("The first sync runs on").wait_for()
     page.get_by_role("button", name="Switch on", exact=True).click(trial=True)
     _keep(page, "switch-on", theme, height=640)
+
+
+def _take_ends(page: Page, origin: str, theme: str, rejected: str, check: str) -> None:
+    """Take the pictures of a rejected package and of a file that was only checked."""
+    home = f"{origin}/plugin/oneroster"
+    _look(page, f"{home}/runs/{rejected}", "What to do next")
+    _keep(page, "rejected", theme, height=720)
+    _look(page, f"{home}/runs/{check}", "A sync would")
+    _keep(page, "check", theme, height=1010)
+    _look(page, f"{home}/sites/default/reports", "Decisions of a month")
+    page.get_by_role("img", name=re.compile("^Active users after ")).wait_for()
+    _keep(page, "reports", theme, height=760)
+    _look(page, f"{home}/why?q=ra", "records in")
+    _keep(page, "find", theme, height=420)
+
+
+def _take_failing(page: Page, origin: str, theme: str) -> None:
+    """Take the picture of a page whose server stops answering: what was read stays."""
+    _look(page, f"{origin}/plugin/oneroster/sites", "New site…")
+    page.locator("tbody tr").first.wait_for()
+    page.route("**/oneroster/api/v1/**", lambda route: route.abort())
+    page.get_by_text("The server does not answer.").wait_for()
+    _keep(page, "no-answer", theme, height=520)
+
+
+def _take_narrow(page: Page, origin: str, theme: str, held: str) -> None:
+    """Take the pictures of pages on a telephone, where tables are stacks."""
+    home = f"{origin}/plugin/oneroster"
+    for name, address, shown in (
+        ("sites-narrow", f"{home}/sites", "New site…"),
+        ("recent-narrow", f"{home}/sites/default", "Changes and errors"),
+        ("held-narrow", f"{home}/runs/{held}", WAITS),
+        ("preferences-narrow", f"{home}/sites/default/preferences", "Next run:"),
+    ):
+        _look(page, address, shown)
+        page.screenshot(path=PICTURES / f"{name}-{theme}.png")
 
 
 def _take_sites(page: Page, origin: str, theme: str) -> None:
@@ -132,6 +178,7 @@ def _take(page: Page, origin: str, theme: str, held: str, run: str, teacher: int
         ("upload", f"{home}/sites/default/upload", "OneRoster.zip"),
         ("run", f"{home}/runs/{run}", "Credited to"),
         ("changes", f"{home}/runs/{run}?tab=changes", "Before and after"),
+        ("compare", f"{home}/runs/{run}?tab=compare", "still there"),
         ("report", f"{home}/runs/{run}?tab=report", "expectations met"),
         ("why", f"{home}/sites/default/why/user/{teacher}", "What changed"),
     ):
@@ -238,11 +285,12 @@ def _keep_around(page: Page, name: str, theme: str, part: Locator) -> None:
     page.set_viewport_size(WINDOW)
 
 
-def _upload_to_new(live: Live, packed: bytes) -> dict[str, Any]:
+def _upload_to_new(live: Live, packed: bytes, query: str = "") -> dict[str, Any]:
     """Upload a package to the new site, as soon as Airflow has parsed its DAGs."""
     site = f"sites/{NEW}"
     wait_for(lambda: live.admin.get(f"{site}/preferences")["enabled"] is not None or None)
-    asked: dict[str, Any] = live.admin.ask("POST", f"{site}/uploads?kind=package", content=packed)
+    path = f"{site}/uploads?kind=package{query}"
+    asked: dict[str, Any] = live.admin.ask("POST", path, content=packed)
     return asked
 
 
