@@ -31,7 +31,9 @@ _WORDS = {"fixed": "fixed", "new": "new", "still": "still there"}
 LISTED = 200
 """Maximum number of listed findings; all of them are counted."""
 
-_BOTH = """
+# One pass over the findings gives both the sums and the records. The groups begin with the column
+# that has the most values, because the rows are sorted by it: the other order takes twice as long.
+_COMPARED = """
 with sides as (
     select case run_id when cast(:earlier as uuid) then 'earlier' else 'later' end as side,
            severity, code, file, "column", sourced_id, row, greatest(rows, 1) as n
@@ -42,26 +44,23 @@ numbers as (
            min(row) filter (where side = 'later') as row,
            coalesce(sum(n) filter (where side = 'earlier'), 0)::bigint as earlier,
            coalesce(sum(n) filter (where side = 'later'), 0)::bigint as later
-    from sides group by severity, code, file, "column", sourced_id),
-differences as (
+    from sides group by sourced_id, code, file, "column", severity),
+differences as materialized (
     select severity, code, file, "column", sourced_id, row,
            greatest(earlier - later, 0) as fixed, greatest(later - earlier, 0) as new,
            least(earlier, later) as still
     from numbers)
+(select true as is_place, severity, code, file, "column", null as sourced_id, null as row,
+        sum(fixed)::bigint as fixed, sum(new)::bigint as new, sum(still)::bigint as still
+ from differences group by severity, code, file, "column"
+ order by severity, sum(new) desc, sum(fixed) desc, code, file, "column")
+union all
+(select false, severity, code, file, "column", sourced_id, row, fixed, new, still
+ from differences where fixed > 0 or new > 0
+ order by severity, new = 0, code, file, "column", sourced_id limit :limit)
 """
-_PLACES = """
-{both}
-select severity, code, file, "column", sum(fixed)::bigint as fixed, sum(new)::bigint as new,
-       sum(still)::bigint as still
-from differences group by severity, code, file, "column"
-order by severity, sum(new) desc, sum(fixed) desc, code, file, "column"
-"""
-_RECORDS = """
-{both}
-select severity, code, file, "column", sourced_id, row, fixed, new
-from differences where fixed > 0 or new > 0
-order by severity, new = 0, code, file, "column", sourced_id limit :limit
-"""
+_OF_PLACE = ("severity", "code", "file", "column", "fixed", "new", "still")
+_OF_RECORD = ("severity", "code", "file", "column", "sourced_id", "row", "fixed", "new")
 # Rejected runs are included, because they have findings. Runs that read no package are not.
 _EARLIER = """
 where site = :site and kind = :kind and run_id <> cast(:run_id as uuid)
@@ -213,13 +212,12 @@ def compare_runs(
                 f"the findings of run {run.run_id} were deleted when they expired"
             )
     bound = {"earlier": earlier.run_id, "later": later.run_id, "limit": LISTED}
-    places = connection.execute(sa.text(_PLACES.format(both=_BOTH)), bound).mappings()
-    records = connection.execute(sa.text(_RECORDS.format(both=_BOTH)), bound).mappings()
+    rows = list(connection.execute(sa.text(_COMPARED), bound).mappings())
     return RunComparison(
         earlier=earlier,
         later=later,
-        places=[explained(dict(row)) for row in places],
-        records=[explained(dict(row)) for row in records],
+        places=[explained({n: row[n] for n in _OF_PLACE}) for row in rows if row["is_place"]],
+        records=[explained({n: row[n] for n in _OF_RECORD}) for row in rows if not row["is_place"]],
         plan=_compare_plans(earlier, later),
     )
 
