@@ -56,7 +56,9 @@ export function SiteHead({
       >
         <Fact label="Active users">{active ? number(active.users) : unknown}</Fact>
         <Fact label="Courses">{active ? number(active.courses) : unknown}</Fact>
-        <Fact label={capital(PLURALS.assignments)}>{active ? number(active.assignments) : unknown}</Fact>
+        <Fact label={capital(PLURALS.assignments)}>
+          {active ? number(active.assignments) : unknown}
+        </Fact>
         <Fact label="Last applied">{status ? <LastApplied status={status} /> : unknown}</Fact>
         <Fact label="Next sync">
           {status ? (
