@@ -21,6 +21,7 @@ import type { Permissions } from "./openapi";
 import { MaintenanceBar, SiteHead, useStatus } from "./site_status";
 import { inZone, ofRun, planned, UTC, useZone, utc } from "./time";
 import { outcomeLabel, outcomePalette } from "./words";
+import { EMPTY } from "../words/empty";
 
 export { HOME } from "./guide";
 
@@ -138,10 +139,10 @@ function NoSite({ site }: { site: string }) {
   return (
     <Box as="main" p={{ base: "2", md: "4" }} maxWidth="1600px" width="100%" mx="auto">
       <Heading as="h1" size="xl" mb="4">
-        Site not found
+        {EMPTY.unknownSite.title}
       </Heading>
       <Empty title={`There is no site ${site}`}>
-        The address may be mistyped, or be of another Airflow.
+        {EMPTY.unknownSite.text}
         <br />
         <Button asChild size="sm" variant="outline" mt="4">
           <Link to={`${HOME}/sites`}>Sites</Link>

@@ -24,7 +24,12 @@ export const EMPTY = {
     title: "This site has never been synced",
     text: "First choose the credited administrator, what syncs, and the schedule in the preferences. Then upload a package, or switch the sync on. The first sync only adds. It is held if accounts made by hand match people in the package.",
   },
+  archived: { title: "No runs", text: "This site was archived before its first sync." },
   sites: { title: NO_MATCHES },
+  unknownSite: {
+    title: "Site not found",
+    text: "The address may be mistyped, or be of another Airflow.",
+  },
   noSite: { title: "No sites yet", text: "Create the first one with New site…." },
   noSiteToSee: {
     title: "You may see no site",

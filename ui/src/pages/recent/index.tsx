@@ -151,7 +151,7 @@ function NoneFits({ filters }: { filters: FilterState }) {
 
 function Never({ site, may }: { site: string; may: May }) {
   if (may.archivedAt) {
-    return <Empty title="No runs">This site was archived before its first sync.</Empty>;
+    return <Empty title={EMPTY.archived.title}>{EMPTY.archived.text}</Empty>;
   }
   return (
     <Empty title={EMPTY.neverSynced.title}>
