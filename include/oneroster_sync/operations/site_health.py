@@ -200,7 +200,8 @@ def _reasons(
 def _errors_of(run: Mapping[str, Any] | None) -> int | None:
     if run is None or run["counts"] is None:
         return None
-    return sum(numbers["errors"] for numbers in run["counts"].values())
+    errors: int = sum(numbers["errors"] for numbers in run["counts"].values())
+    return errors
 
 
 @dataclass(frozen=True, slots=True)
