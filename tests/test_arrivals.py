@@ -21,7 +21,6 @@ from oneroster_sync import database
 from oneroster_sync.operations import arrivals
 from oneroster_sync.operations.arrivals import (
     ALLOWED_FOR,
-    JOINED_AFTER,
     QUIET_LOOKS,
     Arrival,
     Watch,
@@ -72,11 +71,11 @@ def put(site: Site, name: str = "OneRoster.zip", *, content: str = "x", minute: 
     return path
 
 
-def look(watch: Watch, *sites: Site, times: int = 1) -> list[Arrival]:
-    """Look so many times, as the trigger does; return all announced arrivals."""
+def look(watch: Watch, *sites: Site, times: int = 1, trigger: int = 1) -> list[Arrival]:
+    """Look so many times, as the trigger of this id does; return all announced arrivals."""
     found = []
     for _ in range(times):
-        found += watch.look(watch.list_watched([site.name for site in sites]), {})
+        found += watch.look(watch.list_watched({site.name: trigger for site in sites}), {})
     return found
 
 
@@ -130,15 +129,26 @@ def test_the_first_package_of_an_empty_source_is_announced(watched: Site, watch:
 
 
 @pytest.mark.case("d41")
-def test_package_of_a_disabled_time_starts_nothing(watched: Site, watch: Watch) -> None:
-    """A disabled site is not watched; after it is enabled, only later packages are announced."""
+@pytest.mark.parametrize("is_alone", [True, False], ids=["the only site", "beside another"])
+def test_package_of_a_disabled_time_starts_nothing(
+    watched: Site, watch: Watch, *, is_alone: bool
+) -> None:
+    """After a site is enabled again, only later packages are announced.
+
+    Airflow runs no watch while all sites are disabled, so a new one begins.
+    """
     put(watched)
-    look(watch, watched, times=JOINED_AFTER)
+    look(watch, watched, times=LOOKS)
     put(watched, "While off.zip", minute=1)
-    assert look(watch, times=LOOKS) == []
-    assert look(watch, watched, times=2 * LOOKS) == []
+    if is_alone:
+        watch.close()
+        watch = Watch()
+    else:
+        assert look(watch, times=LOOKS) == []
+    assert look(watch, watched, times=2 * LOOKS, trigger=2) == []
     put(watched, "Afterwards.zip", minute=2)
-    assert [arrival.name for arrival in look(watch, watched, times=LOOKS)] == ["Afterwards.zip"]
+    found = look(watch, watched, times=LOOKS, trigger=2)
+    assert [arrival.name for arrival in found] == ["Afterwards.zip"]
 
 
 def test_package_between_two_triggerers_is_announced(watched: Site, watch: Watch) -> None:
@@ -147,8 +157,21 @@ def test_package_between_two_triggerers_is_announced(watched: Site, watch: Watch
     look(watch, watched)
     put(watched, "Meanwhile.zip", minute=1)
     anew = Watch()
-    assert look(anew, times=JOINED_AFTER - 1) == []
+    assert look(anew, times=2) == []
     assert [arrival.name for arrival in look(anew, watched, times=LOOKS)] == ["Meanwhile.zip"]
+    anew.close()
+
+
+def test_package_noticed_before_the_upgrade_stays_known(watched: Site, watch: Watch) -> None:
+    """A package that was stored without a trigger is known to every trigger."""
+    put(watched)
+    look(watch, watched)
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("update arrivals set trigger_id = null"))
+    put(watched, "Meanwhile.zip", minute=1)
+    anew = Watch()
+    found = look(anew, watched, times=LOOKS, trigger=7)
+    assert [arrival.name for arrival in found] == ["Meanwhile.zip"]
     anew.close()
 
 
@@ -199,26 +222,26 @@ def test_site_without_the_preference_is_not_watched(
     watched: Site, watch: Watch, setting: str
 ) -> None:
     """A saved preference takes effect at the next look."""
-    assert [chosen.site for chosen in watch.list_watched([watched.name])] == [watched.name]
+    assert [chosen.site for chosen in watch.list_watched({watched.name: 1})] == [watched.name]
     more = ("--set", "started_by=schedule") if setting == "source=null" else ()
     assert watched.command("preferences", *more, "--set", setting)[0] == 0
-    assert watch.list_watched([watched.name]) == []
+    assert watch.list_watched({watched.name: 1}) == []
 
 
 def test_archived_site_or_site_with_a_withdrawn_source_is_not_watched(
     watched: Site, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The watch lists no folder of an archived site or of a site that may not use its source."""
-    assert watch.list_watched([watched.name])
+    assert watch.list_watched({watched.name: 1})
     archived = "update sites set archived_at = {} where site = :site"
     for moment, is_watched in (("now()", False), ("null", True)):
         with database.engine().begin() as connection:
             connection.execute(sa.text(archived.format(moment)), {"site": watched.name})
-        assert bool(watch.list_watched([watched.name])) is is_watched
+        assert bool(watch.list_watched({watched.name: 1})) is is_watched
     monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", "/srv/{site}")
     with database.engine().begin() as connection:
         allow_list.withdraw(connection, watched.name, str(watched.folder / "drop"))
-    found = [watch.list_watched([watched.name]) for _ in range(ALLOWED_FOR)]
+    found = [watch.list_watched({watched.name: 1}) for _ in range(ALLOWED_FOR)]
     assert found[-1] == []
 
 
@@ -229,7 +252,7 @@ def test_failing_source_stops_no_other(
     put(watched)
     look(watch, watched)
     put(watched, minute=1)
-    chosen = watch.list_watched([watched.name])
+    chosen = watch.list_watched({watched.name: 1})
     away = chosen[0].model_copy(update={"site": "away", "source": "https://127.0.0.1:9/out/"})
     found = [arrival for _ in range(LOOKS) for arrival in watch.look([*chosen, away], {})]
     assert [arrival.site for arrival in found] == [watched.name]
@@ -360,7 +383,7 @@ def test_triggers_share_one_watch_and_each_fires_for_its_site(
 
     event = asyncio.run(first_event())
     assert (event["site"], event["name"]) == (watched.name, "OneRoster.zip")
-    assert not PackageArrival._sites
+    assert not PackageArrival._running
 
 
 @pytest.mark.case("d41")
@@ -384,12 +407,12 @@ def test_a_thousand_sites_take_a_twentieth_of_a_core(watched: Site, tmp_path: Pa
             rows,
         )
     watch = Watch()
-    watch.look(watch.list_watched(names), {})
-    watch.look(watch.list_watched(names), {})
+    watch.look(watch.list_watched(dict.fromkeys(names, 1)), {})
+    watch.look(watch.list_watched(dict.fromkeys(names, 1)), {})
     taken = []
     for _ in range(3):
         begun = time.process_time()
-        assert watch.look(watch.list_watched(names), {}) == []
+        assert watch.look(watch.list_watched(dict.fromkeys(names, 1)), {}) == []
         taken.append(time.process_time() - begun)
     watch.close()
     assert min(taken) < 0.05 * 30, taken

@@ -8,7 +8,6 @@ one poll. Airflow's triggerer runs it for DAGs that are not paused; no task is i
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,8 +33,8 @@ LOGINS_KEPT_S = 300
 class PackageArrival(BaseEventTrigger):
     """Fires when a new package has arrived, for sites where an arrival starts a sync."""
 
-    _sites: ClassVar[Counter[str]] = Counter()
-    """The sites with triggers in this triggerer."""
+    _running: ClassVar[dict[int, PackageArrival]] = {}
+    """The triggers that run in this triggerer, by the identity of their objects, oldest first."""
 
     def __init__(self, site: str) -> None:
         """Watch the source of a site."""
@@ -61,7 +60,7 @@ class PackageArrival(BaseEventTrigger):
             while True:
                 # An error now (such as an unreachable database) may be gone at the next check.
                 try:
-                    watched = await asyncio.to_thread(watch.list_watched, sorted(cls._sites))
+                    watched = await asyncio.to_thread(watch.list_watched, cls._triggers())
                     known = await logins.of(watched)
                     found = await asyncio.to_thread(watch.look, watched, known)
                 except Exception as error:  # noqa: BLE001
@@ -77,16 +76,23 @@ class PackageArrival(BaseEventTrigger):
         self, shared_stream: AsyncIterator[dict[str, Any]]
     ) -> AsyncGenerator[TriggerEvent]:
         """Yield the packages that arrive at this site."""
-        self._sites[self.site] += 1
+        self._running[id(self)] = self
         try:
             async for arrival in shared_stream:
                 if arrival["site"] == self.site:
                     log.info("A new package has arrived.", site=self.site)
                     yield TriggerEvent(arrival)
         finally:
-            self._sites[self.site] -= 1
-            if not self._sites[self.site]:
-                del self._sites[self.site]
+            del self._running[id(self)]
+
+    @classmethod
+    def _triggers(cls) -> dict[str, int | None]:
+        """Return each site with the id of its newest trigger.
+
+        Airflow deletes the trigger of a paused DAG, and stores one with another id when the DAG is
+        no longer paused. A triggerer that restarts keeps the ids.
+        """
+        return {trigger.site: trigger.trigger_id for trigger in cls._running.values()}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch alone, in a triggerer without shared streams."""

@@ -3,9 +3,10 @@
 One watch checks the sources of all sites repeatedly: a shared source once for all its sites, and
 each host with one connection at a time. A package is announced when it has a complete name and did
 not change for several looks, so two packages within a minute are one arrival. Announced packages
-are stored in the database, so a restarted watch does not announce them again. For sites whose sync
-is off nothing is stored, so packages that arrive in the meantime start no sync. The watch does not
-read, move or delete packages.
+are stored in the database, so a restarted watch does not announce them again. They are stored with
+the trigger of Airflow: a site that was off gets another trigger, and then the package that is there
+counts as old. So packages that arrive while a sync is off start nothing, whether a watch ran
+meanwhile or not. The watch does not read, move or delete packages.
 """
 
 from __future__ import annotations
@@ -40,21 +41,20 @@ log = logging.getLogger("oneroster")
 
 QUIET_LOOKS = 2
 """For how many looks after the first a package must not change: one minute at 30 s per look."""
-JOINED_AFTER = 4
-"""After how many looks all sites that are on have joined a restarted watch."""
 ALLOWED_FOR = 20
 """For how many looks the result of the allow list's check is cached."""
 _HOSTS_AT_ONCE = 8
 _WAIT_S = 5
 """How long a look waits for hosts, in seconds; a slower answer counts at a later look."""
 _PATIENCE = Patience(connect_s=10, read_s=10, look_s=30)
-_REMEMBERED = "select source, package from arrivals where site = :site"
-_FORGET_OFF = "delete from arrivals where site <> all(:sites)"
+_REMEMBERED = "select source, package, trigger_id from arrivals where site = :site"
 _NOTHING: dict[str, Any] = {"name": "", "files": [], "modified": None}
 """Stored in place of a package if a source has none."""
 _REMEMBER = """
-insert into arrivals (site, source, package) values (:site, :source, cast(:package as json))
-on conflict (site) do update set source = excluded.source, package = excluded.package
+insert into arrivals (site, source, package, trigger_id)
+values (:site, :source, cast(:package as json), :trigger_id)
+on conflict (site) do update
+set source = excluded.source, package = excluded.package, trigger_id = excluded.trigger_id
 """
 
 
@@ -112,22 +112,28 @@ class Watch:
     _known: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     _may: dict[str, tuple[int, bool]] = field(default_factory=dict)
     _looks: int = 0
-    _on: frozenset[str] = frozenset()
+    _triggers: dict[str, int | None] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_HOSTS_AT_ONCE, "arrivals")
     )
     _under_way: dict[tuple[str, str], Future[Any]] = field(default_factory=dict)
 
-    def list_watched(self, sites: Collection[str]) -> list[Preferences]:
-        """Return the preferences of those sites whose sources are watched and allowed."""
+    def list_watched(self, triggers: Mapping[str, int | None]) -> list[Preferences]:
+        """Return the preferences of those sites whose sources are watched and allowed.
+
+        Args:
+            triggers: Site that is on → id of its trigger in Airflow; None if there is none.
+        """
         self._looks += 1
         if self._looks % ALLOWED_FOR == 0:
             self._may.clear()
-        if self._looks >= JOINED_AFTER:
-            self._forget_who_is_off(sites)
+        for site in [site for site, known in self._triggers.items() if triggers.get(site) != known]:
+            self._known.pop(site, None)
+            self._seen.pop(site, None)
+        self._triggers = dict(triggers)
         with database.engine().connect() as connection:
-            found = preferences_store.read_watched(connection, sites)
+            found = preferences_store.read_watched(connection, sorted(triggers))
             for chosen in found:
                 if self._may.get(chosen.site, (None,))[0] != chosen.version:
                     self._may[chosen.site] = chosen.version, self._may_read(connection, chosen)
@@ -169,19 +175,6 @@ class Watch:
         self._remember_announced()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _forget_who_is_off(self, sites: Collection[str]) -> None:
-        """Delete the stored packages of sites whose syncs are off.
-
-        A restarted triggerer gets its sites one after another, so this is not called at the first
-        looks. If several triggerers share the sites, each treats the sites of the others as off.
-        The others have their state in memory, so only an arrival during their restart is lost.
-        """
-        if self._on == frozenset(sites) and self._looks % ALLOWED_FOR:
-            return
-        self._on = frozenset(sites)
-        with database.engine().begin() as connection:
-            connection.execute(sa.text(_FORGET_OFF), {"sites": sorted(sites)})
-
     def _may_read(self, connection: sa.Connection, chosen: Preferences) -> bool:
         try:
             allow_list.check_source(connection, chosen)
@@ -219,7 +212,8 @@ class Watch:
         if known is None or not _is_newer(now, known):
             self._seen.pop(site, None)
             if known is None:
-                # At the first look, a package counts as old, because it may have been there before.
+                # At the first look of a trigger, a package counts as old: it may have been there
+                # before, or have come while the site was off.
                 self._remember(site, place.text, now)
             return False
         seen = self._seen.get(site)
@@ -237,7 +231,7 @@ class Watch:
         if site not in self._known:
             with database.engine().connect() as connection:
                 row = connection.execute(sa.text(_REMEMBERED), {"site": site}).one_or_none()
-            if row is None:
+            if row is None or row.trigger_id not in {None, self._triggers[site]}:
                 return None
             self._known[site] = row.source, row.package
         source, package = self._known[site]
@@ -249,7 +243,12 @@ class Watch:
         self._announced.clear()
 
     def _remember(self, site: str, source: str, package: dict[str, Any]) -> None:
-        bound = {"site": site, "source": source, "package": json.dumps(package)}
+        bound = {
+            "site": site,
+            "source": source,
+            "package": json.dumps(package),
+            "trigger_id": self._triggers.get(site),
+        }
         with database.engine().begin() as connection:
             connection.execute(sa.text(_REMEMBER), bound)
         self._known[site] = source, package
