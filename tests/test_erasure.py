@@ -118,6 +118,24 @@ def test_findings_that_younger_runs_refer_to_are_erased_too(site: Site) -> None:
     assert where(site) == set()
 
 
+def test_earlier_sourced_ids_are_erased_too(site: Site) -> None:
+    """Findings and rows under a sourcedId that the person had earlier do not show it any more."""
+    before = {name: text.replace("zq-bob", "zq-ann") for name, text in EARLIER.items()}
+    site.sync(before)
+    site.sync(changed(before, "users.csv", "zq-ann,true,teacher", "zq-ann,true,wizard"))
+    site.sync(EARLIER)
+    assert site.users()["zq-bob"] == "active"
+    assert "zq-ann" not in site.users()
+    site.sync(WITHOUT)
+    assert "zq-ann" in places(site)["findings"]
+
+    code, told = site.command("erase", "zq-bob")
+
+    assert code == 0, told
+    assert {name for name, text in places(site).items() if "zq-ann" in text} == set()
+    assert where(site) == set()
+
+
 def test_undo_does_not_restore_an_erased_person(left: Site) -> None:
     """An undo of the run that deactivated an erased person does not restore the person."""
     run = left.command("history", "--limit", "1")[1]["runs"][0]

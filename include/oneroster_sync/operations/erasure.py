@@ -149,6 +149,15 @@ from changes, unnest(array[before, after]) image,
      unnest(array['sourced_id', 'email', 'login', 'username']) name
 where user_id = :id and kind = 'user' and image ->> name is not null
 """
+_SOURCED_IDS = """
+select cast(:sourced_id as text)
+union
+select image ->> 'sourced_id' from changes, unnest(array[before, after]) image
+where user_id = :id and kind = 'user' and image ->> 'sourced_id' is not null
+except
+select sourced_id from users where site = :site and id <> :id
+"""
+"""All sourcedIds that the account has had, without those that another account has now."""
 _UNDECIDED = """
 select run_id::text from runs
 where site = :site and run_id::text = any(:runs) and (outcome is null or outcome = 'held')
@@ -159,13 +168,13 @@ _STATEMENTS = (
     update users set sourced_id = :alias, {_FORGOTTEN}, erased_at = :now, updated_at = :now
     where id = :id
     """,  # noqa: S608  names of our own
-    "update findings set sourced_id = :alias where sourced_id = :was and run_id in ({runs})",
-    "update findings set target = :alias where target = :was and run_id in ({runs})",
-    "update causes set target = :alias where target = :was and run_id in ({runs})",
-    "delete from enrollments where site = :site and user_sourced_id = :was",
-    "delete from protections where site = :site and kind <> 'course' and sourced_id = :was",
-    "delete from roles where site = :site and user_sourced_id = :was",
-    "delete from modified where site = :site and file = 'users' and sourced_id = :was",
+    "update findings set sourced_id = :alias where sourced_id = any(:were) and run_id in ({runs})",
+    "update findings set target = :alias where target = any(:were) and run_id in ({runs})",
+    "update causes set target = :alias where target = any(:were) and run_id in ({runs})",
+    "delete from enrollments where site = :site and user_sourced_id = any(:were)",
+    "delete from protections where site = :site and kind <> 'course' and sourced_id = any(:were)",
+    "delete from roles where site = :site and user_sourced_id = any(:were)",
+    "delete from modified where site = :site and file = 'users' and sourced_id = any(:were)",
     *(
         f"""
         delete from modified m where site = :site and file = '{table}'
@@ -229,10 +238,12 @@ def erase_person(
         by: Who requests the erasure.
         now: The time.
     """
+    had = {name: person[name] for name in ("id", "sourced_id")}
+    were = connection.execute(sa.text(_SOURCED_IDS), {"site": site, **had}).scalars()
     bound = {
         "site": site,
         "id": person["id"],
-        "was": person["sourced_id"],
+        "were": list(were),
         "alias": alias,
         "by": by,
         "now": now,
