@@ -34,7 +34,7 @@ __all__ = [
     "url",
 ]
 
-HEAD = "0032"
+HEAD = "0033"
 """Number of the newest migration; a test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
