@@ -95,10 +95,10 @@ function Message({
           <Tabs.Trigger value="text">{PREVIEW.text}</Tabs.Trigger>
         </Tabs.List>
         <Tabs.Content value="html">
-          {/* Without a script, a form or a link that works: it is looked at and nothing else. */}
+          {/* No script, no form and no link works in it: it is only looked at. */}
           <iframe
             title={`${label}: ${PREVIEW.html}`}
-            sandbox=""
+            sandbox="allow-same-origin"
             srcDoc={html}
             style={{ width: "100%", height: "16rem", border: 0, background: "white" }}
           />
