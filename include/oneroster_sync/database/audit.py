@@ -150,12 +150,15 @@ def grant_to(connection: Connection, role: str, *, keep_days: int) -> None:
             run(f"grant select on {schema}.{name} to {to}")
         else:
             run(f"grant select, insert, update, delete on {schema}.{name} to {to}")
+    # After the loop: it grants every right on all tables, those of the audit too.
     for table in TABLES:
         run(f"revoke update, delete on {table} from {to}")
+    # Only the owner migrates; another number there would let the application run on an old schema.
     run(f"revoke insert, update, delete on oneroster_schema_version from {to}")
     for function in _FUNCTIONS:
         run(f"grant execute on function {function} to {to}")
     run(
+        # DDL takes no parameters; `:d` formats nothing but an integer.
         "create or replace function audit_keep_days() returns integer language sql as "
         f"'select {keep_days:d}'"
     )

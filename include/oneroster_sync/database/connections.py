@@ -116,6 +116,7 @@ def _connect_to(given: str, variable: str) -> Engine:
     Raises:
         DatabaseError: The server does not answer or is too old; the message names the variable.
     """
+    # Parameters are names and addresses of people: they stay out of errors, and so of the logs.
     made = sa.create_engine(
         _with_driver(given), pool_pre_ping=True, pool_size=2, hide_parameters=True
     )
@@ -133,6 +134,7 @@ def _connect_to(given: str, variable: str) -> Engine:
     return made
 
 
+# 60 s + 6 × 10 s: a machine that vanished is noticed after two minutes, by default after two hours.
 _NOTICE = """
     set tcp_keepalives_idle = 60;
     set tcp_keepalives_interval = 10;
@@ -148,6 +150,7 @@ def _set_keepalives(connection: Any, _record: object) -> None:
     hours if the machine vanished, and until the current statement ends if only the process died.
     """
     connection.execute(_NOTICE)
+    # SET lasts for the session only if its transaction commits; the pool rolls back what is open.
     connection.commit()
 
 
@@ -165,8 +168,11 @@ def migrate(engine: Engine) -> None:
     from alembic.config import Config
 
     config = Config()
+    # Alembic keeps options in a ConfigParser, which reads % as the start of an interpolation.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection:
+        # The lock comes before Alembic reads the version: a process that waited here finds the new
+        # one.
         connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

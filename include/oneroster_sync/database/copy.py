@@ -43,9 +43,11 @@ def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -
     return pacsv.read_csv(
         pa.BufferReader(data),
         pacsv.ReadOptions(column_names=schema.names, block_size=max(1 << 20, len(data) // 4)),
+        # Titles may hold line breaks; Arrow would take each for the end of a row.
         pacsv.ParseOptions(newlines_in_values=True),
         pacsv.ConvertOptions(
             column_types=schema,
+            # COPY writes null as an empty field, an empty text as `""`, and booleans as t and f.
             null_values=[""],
             true_values=["t"],
             false_values=["f"],
@@ -65,6 +67,8 @@ def _received(driver: Driver, statement: sql.Composable) -> Iterator[memoryview]
     _must_be(ExecStatus.COPY_OUT, server.exec_(statement.as_bytes(driver)), driver)
     with selectors.DefaultSelector() as arrivals:
         arrivals.register(server.socket, selectors.EVENT_READ)
+        # 1 is asynchronous: the call returns 0 when no row has arrived, instead of blocking the
+        # process.
         while (row := server.get_copy_data(1))[0] >= 0:
             if row[0]:
                 yield row[1]
@@ -114,6 +118,7 @@ def _errors_of_sqlalchemy() -> Iterator[None]:
 def as_csv(table: pa.Table) -> Iterable[bytes]:
     """Yield a table as CSV without a header; null is an empty field, an empty text is `""`."""
     options = pacsv.WriteOptions(include_header=False, quoting_style="all_valid")
+    # In pieces, so that the text of a large table is never in memory as a whole.
     for batch in table.to_batches(max_chunksize=100_000):
         buffer = io.BytesIO()
         pacsv.write_csv(pa.Table.from_batches([batch]), buffer, options)
@@ -135,6 +140,7 @@ def stage(connection: Connection, name: str, table: pa.Table) -> None:
         )
     copy_in(connection, name, table)
     with _driver(connection).cursor() as cursor:
+        # Autovacuum can't see temporary tables, so without this the planner guesses their size.
         cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(name)))
 
 

@@ -31,6 +31,7 @@ class BusyError(RetriableError):
     """Another run of the site did not end in time; a later try may succeed."""
 
 
+# hashtextextended has 64 bits: with 32, two of some thousands of sites would share a lock.
 _TAKE = sa.text("select pg_try_advisory_lock(hashtextextended(:site, :lock))")
 _GIVE = sa.text("select pg_advisory_unlock(hashtextextended(:site, :lock))")
 
@@ -54,6 +55,8 @@ def hold_site_turns(engine: Engine, sites: Iterable[str], *, wait_s: float) -> I
         BusyError: One of the turns was not free within `wait_s` seconds; none is held then.
     """
     held: list[dict[str, Any]] = []
+    # Without AUTOCOMMIT the session would be idle in a transaction for a whole stage, which keeps
+    # VACUUM from removing rows, and which a server with a timeout for it would end with the lock.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         try:
             for site in sorted(sites):
@@ -62,12 +65,14 @@ def hold_site_turns(engine: Engine, sites: Iterable[str], *, wait_s: float) -> I
                 held.append(key)
             yield
         finally:
+            # Closing returns the connection to the pool, and its session would keep the locks.
             for key in reversed(held):
                 connection.execute(_GIVE, key)
 
 
 def _take(connection: Connection, key: dict[str, Any], wait_s: float) -> None:
     site, waited = key["site"], 0.0
+    # Polled: a statement that waits for the lock could neither log the wait nor end after `wait_s`.
     while not connection.scalar(_TAKE, key):
         if waited % _SAY_EVERY_S == 0:
             log.info("Another run of site %s is under way; waiting for it to end.", site)

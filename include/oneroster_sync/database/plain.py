@@ -32,6 +32,7 @@ def connect_briefly() -> psycopg.Connection[tuple[Any, ...]]:
         from oneroster_sync.database.embedded import postgres
 
         given = postgres.url(settings.home(), "roster")
+    # libpq does not know SQLAlchemy's schemes with a driver, such as postgresql+psycopg.
     scheme, _, rest = given.partition("://")
     return psycopg.connect(
         f"{scheme.partition('+')[0]}://{rest}", connect_timeout=CONNECT_TIMEOUT_S, autocommit=True

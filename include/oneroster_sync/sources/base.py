@@ -56,6 +56,7 @@ class Login:
         Raises:
             RefusedSourceError: The connection names another host, or none.
         """
+        # The host of Airflow's HTTP connections may have a scheme before it.
         own = urlsplit("//" + (self.host or "").rpartition("://")[2]).hostname
         port = url.port if url.scheme == SFTP else url.port_or(None)
         if own != url.host.lower() or (self.port and port and self.port != port):

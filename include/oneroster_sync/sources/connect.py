@@ -104,6 +104,7 @@ def open_source(source: Source, login: Login | None, patience: Patience) -> Iter
     """
     if source.url.is_local:
         yield LocalPlace(source.url.path)
+    # Imported here: paramiko costs 0.35 s and s3fs 1.1 s, in every process that opens any source.
     elif source.url.scheme == SFTP:
         with _library("sftp"):
             from oneroster_sync.sources import sftp
@@ -161,6 +162,7 @@ class SourceOpener:
         try:
             place = connection.place(source.url)
             yield WatchedPlace(place, self._patience, place.abort)
+        # The server answered, so the connection is fine for the next source.
         except (NoSourceError, RefusedSourceError, NotReadyError):
             raise
         except BaseException:
@@ -183,6 +185,7 @@ class SourceOpener:
             from oneroster_sync.sources.sftp import SftpConnection
         key = SftpConnection.key(source.url, login)
         if key in self._failed:
+            # An exception that is raised again and again keeps adding to its traceback.
             raise self._failed[key].with_traceback(None)
         if self._connection is None or key != self._key or self._served >= self.PLACES:
             self.close()

@@ -36,8 +36,11 @@ def copy_file(place: Place, entry: Entry, target: Path, limit: int, deadline: fl
     with place.read(entry) as pieces, target.open("wb") as file:
         for piece in pieces:
             size += len(piece)
+            # The listed size is a claim of the server, which may be wrong or missing.
             if size > limit:
                 raise _too_large(entry, limit)
+            # Files of the worker's own disk, such as a slow mount, have no `WatchedPlace` around
+            # them.
             if time.monotonic() > deadline:
                 raise RetriableSourceError(
                     "source.timeout", f"{entry.name} is transferred too slowly"

@@ -35,6 +35,7 @@ def sha256_of(path: Path) -> str:
 
 def mark(file: Path, folder: Path) -> bytes:
     """Return the bytes that precede a file's bytes in the sha256 of its folder: name and NUL."""
+    # No name holds a NUL, so a name and the bytes after it can't be divided in another way.
     return file.relative_to(folder).as_posix().encode() + b"\0"
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.base import Login, Patience
     from oneroster_sync.sources.url import SourceUrl
 
+# Some servers have no HEAD; a GET whose body is not read gives the same headers.
 _NO_HEAD = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 _LOGIN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
@@ -76,6 +77,7 @@ class HttpsPlace:
         """Open a file and yield its bytes in pieces."""
         with _translate_errors(self._host), self._client.stream("GET", entry.path) as answer:
             self._check(answer, entry.name)
+            # The file may have been replaced since the HEAD of the listing.
             if _stamp(answer) != entry.stamp:
                 raise NotReadyError("source.not_ready", f"{entry.name} was just replaced")
             yield answer.iter_raw(PIECE)
@@ -173,6 +175,8 @@ def opened(
     Raises:
         RefusedSourceError: The connection is for another host, or its ca_file is wrong.
     """
+    # No compression on the way: `iter_raw` yields the file's own bytes, as many as content-length
+    # says.
     headers, auth, ca_file = {"Accept-Encoding": "identity"}, None, None
     if login is not None:
         login.check_host(url)
@@ -195,6 +199,8 @@ def opened(
             verify=trusted,
             timeout=timeout,
             follow_redirects=True,
+            # httpx calls the hook for each redirect too, and takes the login out of one to another
+            # origin.
             event_hooks={"request": [_only_tls]},
         ) as client,
         contextlib.closing(HttpsPlace(client, url, pattern)) as place,
@@ -234,6 +240,7 @@ def _translate_errors(host: str) -> Iterator[None]:
     except httpx.TimeoutException:
         raise RetriableSourceError("source.timeout", f"{host} did not answer in time") from None
     except httpx.ConnectError as error:
+        # httpx has no class for a certificate that is refused; only the text of OpenSSL shows it.
         if "CERTIFICATE" in str(error).upper():
             raise RefusedSourceError(
                 "source.certificate", f"the certificate of {host} can't be trusted"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _DEPTH = 3
 _PIECE = 1 << 20
+# Between the listing and the opening a file may be replaced: by a link, which O_NOFOLLOW refuses,
+# or by a pipe, which open() waits for without O_NONBLOCK until somebody writes to it.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _Seen = dict[Path, tuple[int, ...]]
@@ -134,6 +136,7 @@ class OpenedFile:
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, `b""` at the end."""
+        # pread: the hash and the parser read one descriptor at once, and would share its position.
         data = os.pread(self._descriptor, size, self._at)
         self._at += len(data)
         return data
@@ -189,6 +192,7 @@ def _as_seen(found: os.stat_result) -> tuple[int, ...]:
     if stat.S_ISDIR(found.st_mode):
         return found.st_mode, 0, found.st_ino
     return (
+        # Without the access time, which our own reading changes.
         *(found.st_mode, found.st_size, found.st_dev, found.st_ino),
         *(found.st_mtime_ns, found.st_ctime_ns),
     )

@@ -34,6 +34,8 @@ _TRIES = 2
 """Tries of a request in immediate succession; Airflow retries the task later."""
 _CHANGED = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5")
+# The first match counts. Certificates come before unreachable hosts, because aiohttp's class for
+# them is a subclass of ClientConnectorError. S3 answers a wrong key and a missing permission alike.
 _FAILURES: tuple[tuple[type[SourceError], str, str, set[str]], ...] = (
     (NoSourceError, "source.not_found", "{host} has nothing at {what}", {"FileNotFoundError"}),
     (NotReadyError, "source.not_ready", "{what} was just replaced", {"FileExpired"}),
@@ -83,6 +85,7 @@ class StoragePlace:
     def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
         with _translate_errors(self._host, self.name):
+            # fsspec caches listings: the second look would compare the first one with itself.
             self._fs.invalidate_cache()
             found = self._fs.info(self._path)
             if found["type"] == "file":
@@ -125,6 +128,8 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
     options = _s3(login, patience) if url.scheme == S3 else _others(url, login)
     try:
         with _translate_errors(f"{url.scheme}://{url.host}", url.host):
+            # fsspec shares file systems with equal arguments; a session that `abort` closed must
+            # not come back.
             filesystem, path = fsspec.url_to_fs(url.for_fsspec, skip_instance_cache=True, **options)
             filesystem.retries = _TRIES  # s3fs has no argument for it
     except ImportError:
@@ -143,6 +148,7 @@ def _s3(login: Login | None, patience: Patience) -> dict[str, Any]:
         "config_kwargs": {
             "connect_timeout": patience.connect_s,
             "read_timeout": patience.read_s,
+            # botocore's own retries would multiply those of s3fs.
             "retries": {"total_max_attempts": 1},
         }
     }
@@ -202,4 +208,5 @@ def _kinds(error: BaseException | None) -> Iterator[str]:
     """Yield the class names of an error and of its causes."""
     while error is not None:
         yield from (kind.__name__ for kind in type(error).__mro__)
+        # Libraries wrap the error of the socket, some without `from`.
         error = error.__cause__ or error.__context__

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+# A retried run keeps `previous`, which else would become the package that its own first try took. A
+# position in another source says nothing about this one, so there is none to return to.
 _TAKE = """
 insert into source_positions (site, source, taken, previous, run_id)
 values (:site, :source, cast(:taken as json), null, :run_id)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNFINISHED = (".tmp", ".part", ".filepart")
 """Suffixes that programs give to files that are not completely written."""
+# For places that report no time: there the name alone decides which is the newest.
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
@@ -74,6 +75,7 @@ def packages_of(place: Place, pattern: str) -> list[Entry]:
 
 
 def _matching(entries: list[Entry], pattern: str) -> list[Entry]:
+    # An unfinished file counts by its final name, so that the newest one makes the run wait for it.
     return [entry for entry in entries if matches(finished(entry.name), pattern)]
 
 
@@ -107,6 +109,7 @@ def check_same(place: Place, pattern: str, before: Package) -> None:
 
 def matches(name: str, pattern: str) -> bool:
     """Return whether a name matches a glob pattern, ignoring case."""
+    # Not `fnmatch`, which ignores case only on systems that do.
     return fnmatchcase(name.lower(), pattern.lower())
 
 

@@ -79,12 +79,15 @@ class SftpPlace:
         target = posixpath.join(posixpath.dirname(entry.path), folder)
         with _translate_errors(self._host, entry.name):
             with contextlib.suppress(OSError):
+                # SFTP has no error of its own for a folder that exists, only "failure".
                 self._client.mkdir(target)
             self._client.rename(entry.path, posixpath.join(target, name))
 
     def _files(self) -> Iterator[Entry]:
         for found in self._client.listdir_attr(self._path):
             path = posixpath.join(self._path, found.filename)
+            # The listing describes a link itself; size and time of the package are those of its
+            # target.
             if stat.S_ISLNK(found.st_mode or 0):
                 with contextlib.suppress(OSError):
                     linked = self._client.stat(path)
@@ -151,6 +154,7 @@ def _begin(
     _connect(client, url, login, patience)
     with _translate_errors(url.host, url.host):
         session = client.open_sftp()
+        # Without it, paramiko waits for the next bytes for ever.
         channel = session.get_channel()
         if channel is not None:
             channel.settimeout(patience.read_s)
@@ -172,6 +176,7 @@ def _expect_key(client: paramiko.SSHClient, url: SourceUrl, login: Login) -> Non
         client.set_missing_host_key_policy(_AnyKey())
         return
     port = url.port_or(login.port)
+    # As in known_hosts, where a key of another port is under [host]:port.
     name = url.host if port == paramiko.config.SSH_PORT else f"[{url.host}]:{port}"
     key = _host_key(given, login)
     client.get_host_keys().add(name, key.get_name(), key)
@@ -213,6 +218,7 @@ def _connect(client: paramiko.SSHClient, url: SourceUrl, login: Login, patience:
             banner_timeout=patience.connect_s,
             auth_timeout=patience.connect_s,
             channel_timeout=patience.connect_s,
+            # Keys of the worker's own account must not log a site in.
             allow_agent=False,
             look_for_keys=False,
         )
@@ -254,6 +260,7 @@ def _as_key(data: bytes, phrase: str | None) -> paramiko.PKey:
     """Return a key read from any usual format; paramiko reads only one format for each type."""
     password = phrase.encode() if phrase else None
     try:
+        # OpenSSH's own format first; keys of older programs are in PEM.
         key: object = serialization.load_ssh_private_key(data, password)
     except ValueError:
         key = serialization.load_pem_private_key(data, password)

@@ -155,6 +155,7 @@ def fetch_unread(
     """
     patience = patience or Patience()
     if source.url.is_local and (found := _single(Path(source.url.path))) is not None:
+        # Before anything is read: the path may be a link to the package of another site.
         check_found(str(found))
         local.check_settled(found, patience.settle_s)
         target = found
@@ -184,6 +185,7 @@ def fetch_unread(
             one = selection.Package(entry.name, (entry,))
             packages.insert(0, copy_package(place, one, _in_own_folder(into, number), patience))
             arrived.insert(0, entry.modified)
+            # A bulk package is complete: what is older, or missing before it, changes nothing.
             if not holds_delta(packages[0].path):
                 gap = None
                 break
@@ -224,6 +226,7 @@ def _older(
         gap = f"more than {MOST} packages came since the last sync"
     elif not taken.is_moved and taken.name not in names:
         gap = "the last package that was read is no longer at the source"
+    # The newest package is one of the most, too.
     return _Listed(between[: MOST - 1], gap)
 
 

@@ -185,9 +185,11 @@ class Receiving:
         if self._size < START:
             self._check_kind()
         with _room():
+            # Closing writes what is still buffered, so a full storage may show only here.
             self._open.close()
             if _is_local(self._part):
                 self._part.chmod(0o600)
+            # Before the rename: who finds the file finds its name.
             if self._name:
                 self._target.with_name(_NAME).write_text(self._name, "utf-8")
             self._part.rename(self._target)
@@ -216,6 +218,7 @@ def find_name(site: str, package: str) -> str | None:
 def _shown_name(name: str) -> str:
     """Return a name for display: without folders and invisible characters."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    # Category C has control characters, and marks that turn the direction of the text around.
     seen = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
     return seen[:_LONGEST]
 

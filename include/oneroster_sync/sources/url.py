@@ -39,7 +39,9 @@ _OPEN = {"http": "https://", "ftp": "sftp://"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HAVE_HOST = {SFTP, HTTPS}
 _PORTS = {SFTP: 22, HTTPS: 443}
+# Line breaks would forge lines of a log.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# A host with one of these is another host to some parsers: `a%2eb` is a.b, and `\` may be a slash.
 _ODD_HOST = re.compile(r"[\s\\%]")
 _HIDDEN_SLASH = re.compile(r"%2f|%5c|\\", re.IGNORECASE)
 _DECODINGS = 4
@@ -131,6 +133,7 @@ class SourceUrl:
                 raise WrongSourceError("the source contains a control character")
             return cls(FILE, "", None, None, source, source)
         given = named[1].lower()
+        # Before urlsplit, which silently removes tabs and line breaks from a URL.
         _check_form(source, given, source[named.end() :])
         try:
             parts = urlsplit(source)

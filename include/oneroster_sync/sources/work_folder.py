@@ -42,6 +42,7 @@ def root() -> Path:
     given = os.environ.get("ONEROSTER_TEMPORARY")
     folder = Path(given or Path(tempfile.gettempdir()) / f"oneroster-{os.geteuid()}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Not stat: in a shared /tmp another account may have put a link of that name.
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise SettingError(
@@ -88,6 +89,7 @@ def is_held(file: Path) -> bool:
     """Return whether a living process holds the lock of a file, on this or another machine."""
     with file.open("rb") as stream:
         try:
+            # A shared lock, so that two checks at once don't take each other for the holder.
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True

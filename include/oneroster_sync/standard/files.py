@@ -237,6 +237,7 @@ _COLUMNS: dict[str, tuple[_Declared, ...]] = {
 }
 """File → its columns, in the order of the standard since 1.1."""
 
+# Strict compares the order of headers, and 1.0 has the role before the status here.
 _ENROLLMENTS_1_0 = (
     "sourcedId classSourcedId schoolSourcedId userSourcedId role status dateLastModified primary"
 )
@@ -246,6 +247,7 @@ _ORDER = {("enrollments", Version.V1_0): _ENROLLMENTS_1_0.split()}
 _FILES_1_1 = frozenset(_COLUMNS) - {"roles"}
 _FILES = {Version.V1_0: _FILES_1_1, Version.V1_1: _FILES_1_1, Version.V1_2: frozenset(_COLUMNS)}
 
+# roles before users: in 1.2 the roles say who is staff, and who is not is dropped while it is read.
 ROSTERING_FILES = (
     "academicSessions",
     "orgs",

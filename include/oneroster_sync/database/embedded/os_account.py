@@ -23,6 +23,7 @@ SERVICE_ACCOUNTS = ("postgres", "_postgres", "nobody")
 """System accounts that own no person's files, in order of preference."""
 
 # Bits of Linux's capability sets, the least powerful first.
+# Containers with Docker's default rights have only the second.
 _CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
 
 
@@ -48,12 +49,14 @@ class Account:
         return subprocess.run(
             [*self.launcher, *command],
             cwd=cwd,
+            # The caller's PGPORT, PGDATA and others would change the server.
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             user=None if plain else self.uid,
             group=None if plain else self.gid,
+            # Otherwise the server would keep root's supplementary groups.
             extra_groups=None if plain else [],
             timeout=timeout_s,
             check=False,
@@ -67,6 +70,8 @@ class Account:
     def can_use(self, folder: Path, initdb: Path) -> bool:
         """Return whether this account may enter the folder and run PostgreSQL's programs."""
         script = 'cd "$1" && exec "$2" --show --pgdata "$1/data"'
+        # `initdb --show` changes nothing, but needs its programs and its shared files to be
+        # readable.
         check = ["/bin/sh", "-c", script, "sh", str(folder), str(initdb)]
         try:
             return self.run(check, cwd=Path("/"), timeout_s=20) == 0
@@ -108,6 +113,7 @@ def allowed_users(account: Account) -> list[str]:
     A shared service account (`SERVICE_ACCOUNTS`) may not connect, even if the server runs as it.
     """
     names = {_name(os.geteuid())}
+    # peer authentication would let in every process of `nobody`, whatever program it is of.
     if account.name not in SERVICE_ACCOUNTS:
         names.add(account.name)
     return sorted(names)

@@ -124,6 +124,7 @@ def stop(home: Path) -> bool:
             return False
         postmaster.end(process, folder / "data")
         socket_dir = _socket_dir(folder)
+        # Only a folder in /tmp would be left over; that in the home is used again.
         if socket_dir.parent != folder:
             with suppress(OSError):
                 socket_dir.rmdir()
@@ -168,6 +169,8 @@ def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock of the folder: one process at a time starts or stops its server."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # O_CLOEXEC: the server that is started under the lock outlives this process, and would keep
+        # it.
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise LocalError(
@@ -202,6 +205,7 @@ def _launch(folder: Path) -> None:
     _prepare_socket_dir(folder, account)
     _configure(folder, account)
     change_owner(folder, account)
+    # In the command line, so that a postgresql.conf which initdb wrote into the data has no effect.
     settings = f"-c config_file={shlex.quote(str(folder / 'postgresql.conf'))}"
     command = [str(programs / "pg_ctl"), "start", "--silent", "--wait", f"--timeout={_START_S}"]
     command += ["--pgdata", str(data), "--options", settings]
@@ -228,6 +232,7 @@ def _programs(data: Path) -> Path:
             "(`make setup` does), or set ONEROSTER_DATABASE_URL to a PostgreSQL of your own."
         )
     try:
+        # PostgreSQL reads only the data of its own major version, and upgrades none in place.
         version = int((data / "PG_VERSION").read_text(encoding="ascii"))
     except (FileNotFoundError, PermissionError):
         version = max(installs)
@@ -258,6 +263,7 @@ def _make_cluster(folder: Path, programs: Path, account: Account) -> None:
 def _run(account: Account, command: list[str], folder: Path, failure: str) -> None:
     """Run a program of PostgreSQL; its output and the server's go to the log."""
     log = folder / "server.log"
+    # O_NOFOLLOW: as root, a link in place of the log must not lead to another file.
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         code = account.run(command, cwd=folder, output=output, timeout_s=2 * _START_S)
@@ -286,6 +292,7 @@ def _configure(folder: Path, account: Account) -> None:
         (ident, users),
     ):
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # Root may have written it, and the server's account reads it.
         path.chmod(0o644)
 
 
@@ -299,6 +306,7 @@ def _prepare_socket_dir(folder: Path, account: Account) -> None:
     with suppress(FileExistsError):
         socket_dir.mkdir(mode=0o700)
         account.own(socket_dir)
+    # In /tmp any account may have made the folder, or a link of its name, before.
     found = socket_dir.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
         raise LocalError(
@@ -309,6 +317,7 @@ def _prepare_socket_dir(folder: Path, account: Account) -> None:
 
 def _clear(folder: Path) -> None:
     """Kill the sessions of a killed server, and delete its pid file and socket."""
+    # Sessions first: as long as one lives, it may still write to the data.
     postmaster.kill_sessions(folder / "data")
     socket_dir = _socket_dir(folder)
     for path in (

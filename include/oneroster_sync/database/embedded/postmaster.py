@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import psutil
 
 # Number of the line of postmaster.pid that holds the server's state, counted from 0.
+# PostgreSQL writes it since version 10.
 _STATE_LINE = 7
 _STOP_S = 30
 
@@ -52,6 +53,7 @@ def end(process: psutil.Process, data: Path) -> None:
     import psutil
 
     try:
+        # SIGINT ends open sessions; SIGTERM would wait until the last client leaves.
         process.send_signal(signal.SIGINT)
     except psutil.NoSuchProcess:
         return
@@ -68,6 +70,7 @@ def kill_sessions(data: Path) -> None:
     """Kill the remaining processes of a server without a postmaster; crash recovery follows."""
     import psutil
 
+    # By the title, because a session shows no data folder in its command line.
     mark = f"postgres: {cluster_name(data)}: "
     kill(
         process

@@ -27,6 +27,8 @@ def is_alive(process: psutil.Process) -> bool:
     import psutil
 
     try:
+        # In a container whose first process does not reap, ended processes stay as zombies for
+        # ever.
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

@@ -6,6 +6,7 @@ from alembic import context
 
 context.configure(
     connection=context.config.attributes["connection"],
+    # Not Alembic's own `alembic_version`: other applications have a table of that name.
     version_table="oneroster_schema_version",
 )
 with context.begin_transaction():

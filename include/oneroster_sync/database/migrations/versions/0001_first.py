@@ -7,6 +7,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# The login is unique by an exclusion and not by an index, since only a constraint is deferrable:
+# two users who swap addresses in one package are checked when all rows are written.
 _ROSTER = """
 create table sites (
     site text primary key,

@@ -13,6 +13,7 @@ down_revision = "0012"
 
 log = logging.getLogger("oneroster")
 
+# Only rows with characters beyond ASCII: for ASCII, folding and lower case give the same.
 _FOLDED = """
 select id, site, status, login, email, username from users
 where login is not null and (email ~ '[^ -~]' or username ~ '[^ -~]' or login ~ '[^ -~]')
@@ -33,6 +34,7 @@ def upgrade() -> None:
         if login == user["login"]:
             continue
         bound = {"id": user["id"], "site": user["site"], "login": login}
+        # The exclusion constraint of active logins would stop the whole upgrade.
         if user["status"] == "active" and connection.scalar(sa.text(_TAKEN), bound):
             log.warning(
                 "User %s of site %s keeps the old spelling of the login: another active account "

@@ -13,6 +13,7 @@ from alembic import op
 revision = "0024"
 down_revision = "0023"
 
+# The check is added as not valid, because to validate it PostgreSQL would read the whole audit.
 _TABLES = """
 alter table changes add column version bigint;
 comment on column changes.version is

@@ -10,6 +10,7 @@ from alembic import op
 revision = "0029"
 down_revision = "0028"
 
+# Not concurrently, which is impossible in a transaction: all migrations run in one.
 _INDEXES = """
 create index users_by_family_name on users (lower(family_name) collate "C");
 create index courses_by_title on courses (lower(title) collate "C");

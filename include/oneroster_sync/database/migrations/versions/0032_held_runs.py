@@ -14,6 +14,7 @@ down_revision = "0031"
 
 def upgrade() -> None:
     """Make it; a sync that would write meanwhile waits for some seconds."""
+    # Not concurrently, which is impossible in a transaction: all migrations run in one.
     op.execute(
         "create index runs_held on runs (site, started_at desc) "
         "where outcome = 'held' and decision is null"
