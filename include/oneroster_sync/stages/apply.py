@@ -157,6 +157,8 @@ def apply_plan(
     """
     with _without_values(), engine.begin() as connection:
         lock_site(connection, plan.site)
+        # The row is read under its lock: a decision or a discard that arrives now waits for the
+        # commit.
         run = runs.get(connection, run_id, for_update=True)
         # A worker can die after the commit and before it reports it; Airflow then tries the task
         # again.
@@ -183,6 +185,8 @@ def apply_plan(
             }
             change_roster(connection, plan, bound)
         version = run.base_version
+        # Times of deltas alone raise no version: a delta without a change must not supersede a plan
+        # that waits for a person.
         if moves:
             version = connection.scalar(
                 sa.text(
@@ -206,6 +210,7 @@ def apply_plan(
             run_id,
             stage="apply",
             outcome=_outcome(plan, counts, findings),
+            # The reasons of a hold stay with the run that a person approved in spite of them.
             reasons=[*(run.holds if run.decision else ()), *_what_is_missing(findings)],
             applied_at=now,
             applied_version=version,
@@ -225,6 +230,7 @@ def apply_plan(
 
 def _schools_now(connection: Connection, site: str, plan: Plan) -> dict[str, Any]:
     """Return the current numbers of users by school; empty if the plan changes no user."""
+    # A run without numbers keeps those of the run before (`roster_history`), so the count is saved.
     return {"school_counts": count_by_school(connection, site)} if plan.users.num_rows else {}
 
 
@@ -367,6 +373,8 @@ def _link(name: str) -> list[str]:
 
 
 _LOST_ROLE = (
+    # The same time as updated_at of the change: the reader compares the two, so that any later
+    # change of the record ends this state.
     "update users t set lost_role_at = "
     "case when p.reason = any(:no_role) and p.after_status = 'inactive' "
     "then cast(:now as timestamptz) end from plan_users p where t.id = p.id and t.site = :site"
@@ -377,6 +385,8 @@ _STAY_GONE = (
 )
 
 _MOMENTS = (
+    # Times do not raise the roster's version, so another run may have stored newer ones since this
+    # plan was made: greatest() never goes back.
     "delete from modified t using plan_links_modified_gone p "
     "where t.site = :site and t.file = p.file and t.sourced_id = p.sourced_id",
     "insert into modified as t (site, file, sourced_id, modified_at) "
@@ -409,6 +419,7 @@ def _assignments(pairs: str) -> list[str]:
     return [
         "insert into course_assignments (site, user_id, course_id, status, created_at, updated_at) "
         f"select :site, u.id, c.id, p.after_status, :now, :now {pairs} "
+        # A removed assignment is still a row, because nothing is ever deleted.
         "on conflict (user_id, course_id) do update set status = excluded.status, "
         "updated_at = :now",
         "insert into changes (run_id, site, kind, action, user_id, course_id, before, after, "
@@ -427,6 +438,7 @@ def _statements(plan: Plan, loaded: AbstractSet[str]) -> tuple[str, ...]:
         *_records("user", "users", USER_FIELDS),
         _LOST_ROLE,
         *_records("course", "courses", COURSE_FIELDS),
+        # Only after the records: their sourcedIds now are those after the plan.
         *_assignments(_RENAMED if plan.renames() else _NAMED),
     )
     return (

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _RECORDS = {"users": ("user", USER_FIELDS), "courses": ("course", COURSE_FIELDS)}
 _ID = pa.schema([("id", pa.int64())])
+# JSON must escape these, and Arrow has no function that does.
 _CONTROL = r"[\x00-\x1f]"
 
 
@@ -53,6 +54,7 @@ def load(connection: Connection, plan: Plan, bound: dict[str, Any]) -> frozenset
 def _only_adds(plan: Plan) -> bool:
     """Tell whether all changes add records, and assignments between the added records."""
     changes = (plan.users, plan.courses, plan.assignments)
+    # pc.all of no rows is null.
     if not all(pc.all(pc.equal(table["action"], "add")).as_py() is not False for table in changes):
         return False
     known = {n: getattr(plan, n)["after_sourced_id"].combine_chunks() for n in _RECORDS}
@@ -146,6 +148,7 @@ def _as_json(columns: dict[str, pa.ChunkedArray]) -> pa.Array:
     parts: list[Any] = []
     for number, (name, column) in enumerate(columns.items()):
         parts += [f"{'{' if number == 0 else ', '}{json.dumps(name)}: ", _values_as_json(column)]
+    # The last argument is the separator.
     return pc.binary_join_element_wise(*parts, "}", "")
 
 

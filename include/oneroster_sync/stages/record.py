@@ -44,6 +44,7 @@ def _record(run: Run, folder: RunFolder, now: dt.datetime) -> Run:
     if run.outcome is None:
         reasons = run.reasons or (f"the run stopped after the stage {run.stage}",)
         run = note(run, outcome=Outcome.FAILED, reasons=[*reasons, UNCHANGED])
+    # The findings of an applied run were stored in the transaction of apply.
     if run.applied_at is None:
         found = all_findings(run)
         with database.engine().begin() as connection:

@@ -65,6 +65,8 @@ def match_accounts(users: pa.Table, roster: Roster, present: pa.Array, *, whole:
     }
     left = _without(accounts, "id", found["login"])
     for how, key in (("name", _name), ("mailbox", _mailbox)):
+        # Counted over all accounts and people, not over those that are left: a namesake who is
+        # matched already still makes the name ambiguous.
         once = _once(key(accounts), key(everybody))
         found[how] = _pair_unique(how, left, people, key, once)
         left = _without(left, "id", found[how])
@@ -83,6 +85,7 @@ def _pair_unique(
 ) -> pa.Table:
     """Return the pairs of an account and a person with the same key, where the key is unique."""
     at = positions(key(accounts), key(people))
+    # A null key is never unique: `_single` drops nulls, which would otherwise match each other.
     at = pc.if_else(pc.is_in(key(accounts), once), at, pa.scalar(None, at.type))
     alike = pc.is_valid(at)
     return _table(how, accounts["id"].filter(alike), people["sourced_id"].take(at.drop_null()))

@@ -106,6 +106,7 @@ def _returning(
     theirs = theirs.filter(_is_current(theirs, roster, users, today))
     wanted = _pairs(theirs, roles, None)
     before = stored["status"].take(positions(_key(wanted), _key(stored)))
+    # As above: without fill_null a pair without a stored assignment would be null, and dropped.
     new = pc.or_(pc.is_null(before), pc.fill_null(pc.equal(before, "removed"), False))
     wanted, before = wanted.filter(new), before.filter(new)
     action = pc.if_else(pc.is_null(before), "add", "reactivate")
@@ -227,6 +228,7 @@ def _removals(
     rows = stored.filter(leaving)
     reason = pc.if_else(cascades.filter(leaving), COURSE_GONE, NOT_TAUGHT)
     if ended is not None:
+        # This reason replaces the others, because the guards do not count removals that have it.
         over = pc.is_in(_key(rows), _key(ended).combine_chunks())
         reason = pc.if_else(over, TERMS_ENDED, reason)
     none = pa.nulls(rows.num_rows, pa.int64())
@@ -255,6 +257,7 @@ def _changes(
 
 
 def _key(table: pa.Table) -> pa.ChunkedArray:
+    # U+001F is in no valid sourcedId: a row with a control character is flawed.
     return pc.binary_join_element_wise(
         table["user_sourced_id"], table["course_sourced_id"], "\x1f", null_handling="emit_null"
     )

@@ -106,13 +106,17 @@ def build_plan(
     broken = {name: with_goes(table) for name, table in quarantined.items()}
     parted = split_released(broken, modes, roster)
     bad, findings = parted.protects, Findings()
+    # First, and on the roster itself: all later comparisons then find a person under the new
+    # sourcedId, so a new id and a new role are one change, and assignments stay the same rows.
     rekeys = propose_rekeys(good, bad, modes, roster, preferences.guards.sourced_ids)
     before, roster = roster, rekeys.applied_to(roster)
     if "users" in good:
         good["users"] = with_known_logins(good["users"], bad["users"], roster.users)
+    # Before the claims: who loses the last role gives up a login that another row may take.
     moved = _users_of_new_roles(good, bad, modes, roster)
     _settle_claims(good, bad, modes, roster, findings, moved, adopt=preferences.adopt_accounts)
     _note_unclear(good, bad, modes, roster, findings)
+    # After the claims: the enrollments of rows that were refused there are protected by the merge.
     links = {
         name: merge_link(name, roster.links[name], good[name], bad, modes[name])
         for name in LINK_FIELDS
@@ -159,6 +163,8 @@ def build_plan(
         ended=pairs_that_ended(roster, today) if preferences.expire_ended_terms else None,
     )
     remembered_anew: dict[str, pa.Table] = {}
+    # A new sourcedId also changes remembered links of files that the package does not have. They
+    # are compared with the rows as stored, not with those that already have the new sourcedIds.
     for name in merged if rekeys else links:
         remembered_anew |= link_changes(name, before.links[name], merged[name])
     present = {name: table["sourced_id"] for name, table in merged.items()}
@@ -168,6 +174,7 @@ def build_plan(
     if "users" in good and len(stay := find_kept_inactive(good["users"], bad["users"], roster)):
         remembered_anew[KEPT_INACTIVE] = in_order(pa.table({"sourced_id": stay}), "sourced_id")
     plan = Plan(roster.site, roster.version, users, courses, assignments, remembered_anew)
+    # Releases name the records by their stored sourcedIds, so `before` and not the renamed roster.
     return with_reasons(plan, before), parted.with_released(bad), findings
 
 
@@ -254,6 +261,7 @@ def _settle_claims(
     """
     if "users" not in good:
         return
+    # Before the logins: a refused row keeps its record's login, which other rows then may not take.
     others = find_other_people(good["users"], roster)
     expected = "the person who has this sourcedId; another person needs another sourcedId"
     _refuse(good, bad, findings, others, "semantic.identity_reuse", "sourcedId", expected)
@@ -285,6 +293,7 @@ def _refuse(
     findings.add_table(as_findings(rows, "users", code, column, expected))
     if "enrollments" in good:
         hanging = pc.is_in(good["enrollments"]["userSourcedId"], refused)
+        # A row that goes still removes its enrollment: it needs no user.
         hanging = pc.and_not(hanging, is_going(good["enrollments"]))
         rows = quarantine(good, bad, "enrollments", hanging)
         code, expected = "reference.target_quarantined", "a user without errors"
@@ -308,6 +317,7 @@ def _note_unclear(
     invisible.
     """
     for name, table in bad.items():
+        # Sessions are not remembered: no record is removed because a session is absent.
         rows = table.filter(is_unclear(name, table))["row"] if name != "academicSessions" else []
         if not len(rows):
             continue

@@ -86,6 +86,8 @@ def freeze_first_part(run: Run, parted: Parted, held_back: Mapping[str, Any]) ->
     counts = read_counts(run)
     for kind, numbers in parted.first.count().as_dict().items():
         frozen = getattr(counts, kind)
+        # A plan counts changes only; rows with errors and ignored rows stay those of the whole
+        # package.
         frozen |= {word: n for word, n in numbers.items() if word not in {"errors", "ignored"}}
     withheld = {
         **describe_left_out("removals_wait", parted.rest),

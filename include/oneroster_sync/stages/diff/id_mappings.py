@@ -120,12 +120,14 @@ def _of_ids(rows: _Rows, roster: Roster) -> Plan:
     rows.pass_over_repeated("kind", "sourcedId", "newSourcedId")
     rows.note("old", _key(rows["kind"], rows["sourcedId"]))
     rows.note("new", _key(rows["kind"], rows["newSourcedId"]))
+    # Before any row is refused: a chain or swap stays one although one of its rows is taken out.
     both = pc.unique(rows["new"].filter(pc.is_in(rows["new"], rows["old"].combine_chunks())))
     rows.refuse(_repeats(rows, "old", "new"), "mapping.named_twice", "newSourcedId")
     handed_on = pc.or_(pc.is_in(rows["old"], both), pc.is_in(rows["new"], both))
     rows.refuse(handed_on, "mapping.handed_on", "newSourcedId")
     rows.note("known", pc.is_in(rows["old"], _known(roster, made_by_sync=True)))
     rows.note("taken", pc.is_in(rows["new"], _known(roster)))
+    # The old sourcedId is gone and the new one is there: the same file was applied before.
     rows.pass_over(pc.and_(pc.invert(rows["known"]), rows["taken"]), "mapping.already_so")
     rows.refuse(pc.invert(rows["known"]), "mapping.unknown_record", "oldSourcedId")
     rows.refuse(rows["taken"], "mapping.sourced_id_taken", "newSourcedId")
@@ -155,6 +157,8 @@ def _of_links(rows: _Rows, roster: Roster) -> Plan:
     account = stored.take(rows["at"])
     linked = pc.is_valid(account["sourced_id"])
     to_this = pc.fill_null(pc.equal(account["sourced_id"], rows["sourcedId"]), False)
+    # Columns of the rows and not masks, because each pass_over and refuse takes rows out of the
+    # table.
     rows.note("admin", pc.equal(account["id"], roster.credited_admin))
     rows.note("done", pc.and_(to_this, pc.or_(account["managed"], rows["admin"])))
     rows.note("other", pc.and_(linked, pc.invert(to_this)))
@@ -165,6 +169,7 @@ def _of_links(rows: _Rows, roster: Roster) -> Plan:
     rows.refuse(rows["taken"], "mapping.sourced_id_taken", "sourcedId")
     rows.warn(rows["admin"], "mapping.credited_admin", "email")
     after = {"sourced_id": rows["sourcedId"], "managed": pc.invert(rows["admin"])}
+    # Taken again: rows were taken out since, and the positions with them.
     account = stored.take(rows["at"])
     adopted = changes(USER_FIELDS, account, after, "adopt", IN_LINKS, rows["row"])
     return _plan(roster, users=in_order(adopted, "sourced_id"))
@@ -183,6 +188,7 @@ def _repeats(rows: _Rows, *columns: str) -> pa.ChunkedArray:
 def _by_preference(users: pa.Table) -> pa.Table:
     """Sort users in the order in which a login identifies them: active, not linked, older."""
     users = put(users, "linked", pc.is_valid(users["sourced_id"]))
+    # `positions` finds the first row of a login, and the text `active` sorts before `inactive`.
     return users.sort_by([(name, "ascending") for name in ("status", "linked", "id")])
 
 

@@ -77,6 +77,7 @@ def _newer(file: str, rows: pa.Table, stored: pa.Table, ours: pa.Array) -> pa.Ta
     ids = rows["sourcedId"].combine_chunks()
     moments = in_utc(rows["dateLastModified"])
     before = stored["modified_at"].take(positions(ids, stored["sourced_id"])).combine_chunks()
+    # The comparison is null for a record without a stored time: its first time counts.
     is_newer = pc.fill_null(pc.greater(moments, before), pc.is_valid(moments))
     is_ours = pc.or_(pc.is_in(ids, ours), pc.is_valid(before))
     made = pa.table(

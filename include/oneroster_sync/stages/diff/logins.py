@@ -94,6 +94,7 @@ def taken_logins(
     leaves = pc.or_(marked, absent)
     keeps = pc.and_(active, pc.invert(pc.and_(mine, leaves)))
     if adopt:
+        # A linked account gets its row's login as well, so it no longer keeps the one that it has.
         others = pc.and_(
             pc.not_equal(stored["id"], roster.credited_admin),
             pc.invert(marked),
@@ -110,6 +111,8 @@ def taken_logins(
         holder = holders["sourced_id"].take(at)
         own = pc.fill_null(pc.equal(holder, trusted["sourcedId"]), False)
         matched = pc.is_valid(positions(trusted["sourcedId"], stored["sourced_id"]))
+        # The holder has no sourcedId: it is an account made by hand, which the plan links to this
+        # row.
         adopts = pc.and_(pc.is_null(holder), pc.invert(matched))
         clash = pc.and_(pc.is_valid(at), pc.invert(pc.or_(own, adopts)))
         found = trusted.filter(clash)["sourcedId"].combine_chunks()

@@ -179,6 +179,7 @@ def still_wanted(left: Plan, roster: Roster) -> Plan:
 
 def _still_matches(changes: pa.Table, stored: pa.Table) -> pa.ChunkedArray:
     """Tell which changes still match their record; a new record must not exist yet."""
+    # An added record has no id; index_in would otherwise look for a null among the stored ids.
     at = pc.index_in(changes["id"], stored["id"].combine_chunks(), skip_nulls=True)
     stands = pc.equal(pc.is_valid(at), pc.is_valid(changes["id"]))
     for name in stored.column_names:

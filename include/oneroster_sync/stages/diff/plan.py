@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from oneroster_sync.runs import Run
 
+# Part of the hash, so that plans of two canonical forms never have one hash.
 FORMAT = 1
 _NOT_HASHED = {"row", "id"}
 _COLUMNS = {
@@ -109,6 +110,7 @@ class Plan:
     courses: pa.Table
     assignments: pa.Table
     links: Mapping[str, pa.Table]
+    # A list, because a frozen dataclass can fill one later and can't assign a field.
     _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def is_empty(self) -> bool:

@@ -139,6 +139,7 @@ def protected_records(
     table = pa.concat_tables(parts).sort_by([("kind", "ascending"), ("row", "ascending")])
     keys = ["kind", "sourced_id", "course_sourced_id", "file"]
     return (
+        # With threads Arrow returns the groups in any order; the artifact must not vary.
         table.group_by(keys, use_threads=False)
         .aggregate([("row", "min")])
         .rename_columns([*keys, "row"])

@@ -89,6 +89,7 @@ def propose_rekeys(
         limit: Threshold of equal logins above which the names do not need to agree.
     """
     users = courses = SCHEMA.empty_table()
+    # A row without an identity may be the row of a person who seems to leave.
     if "users" in valid and not _is_unclear(quarantined, "users"):
         users = _users(valid["users"], quarantined["users"], modes["users"], roster, limit)
     if modes.get("courses") is Mode.BULK and not _is_unclear(quarantined, "courses"):
@@ -117,6 +118,7 @@ def find_other_people(valid: pa.Table, roster: Roster) -> pa.Array:
         ("login", "login"),
     ):
         changed = pc.invert(agree(rows[column], before[field_]))
+        # A blank name or address is no evidence that the person is another one.
         both = pc.and_(pc.is_valid(rows[column]), pc.is_valid(before[field_]))
         other = pc.and_(other, pc.and_(changed, both))
     return rows["sourcedId"].filter(other).combine_chunks()
@@ -146,6 +148,7 @@ def with_rekeys(
     stored = before.filter(pc.is_in(before["sourced_id"], rekeys["old"].combine_chunks()))
     new = rekeys["new"].take(positions(stored["sourced_id"], rekeys["old"]))
     reason = reason or (SAME_LOGIN if "login" in fields else SAME_COURSE)
+    # Added records have no id, and a null must not match.
     at = pc.index_in(made["id"], stored["id"].combine_chunks(), skip_nulls=True)
     moves = pc.is_valid(at)
     updates = pc.and_(moves, pc.equal(made["action"], "update"))
@@ -177,6 +180,8 @@ def _users(
         agree(coming["givenName"], before["given_name"]),
         agree(coming["familyName"], before["family_name"]),
     )
+    # Beyond the limit the plan is held, so a person decides about names that differ. Below it an
+    # address that passes to another person (info@…) must not pass on the account.
     if not is_beyond(coming.num_rows, roster.managed_active("users"), limit):
         coming, before = coming.filter(same), before.filter(same)
     return _table(before["sourced_id"], coming["sourcedId"])

@@ -114,6 +114,8 @@ def diff(context: RunContext) -> Result:
         planned = _package(context, roster)
     result = planned.found
     is_empty = planned.plan.is_empty()
+    # Only an empty plan can be reused: applying any other one changes the roster that it depends
+    # on.
     result.values["basis"] = reuse.compute_unchanged_basis(run) if is_empty else None
     if planned.rejected is not None:
         result.values |= planned.rejected
@@ -182,6 +184,7 @@ def freeze(planned: Planned, roster: Roster, result: Result) -> None:
         "base_version": plan.base_version,
         "counts": planned.counts.as_dict(),
         "withheld": planned.withheld,
+        # A new plan has no review yet; apply must find none of an earlier plan.
         "reviewed_hash": None,
         **planned.made_from,
     }
@@ -197,6 +200,7 @@ def only_adds(run: Run) -> bool:
 def _package(context: RunContext, roster: Roster) -> Planned:
     run, folder = context.run, context.artifacts
     extracted = read_extracted(run)
+    # The run's day and not the current one: a retry after midnight makes the same plan.
     today = run.started_at.date()
     valid, quarantined = folder.read_tables("valid"), folder.read_tables("quarantined")
     unclear = rows_in_files(find_unclear(valid, quarantined))

@@ -54,6 +54,7 @@ def pairs_that_ended(roster: Roster, today: dt.date) -> pa.Table:
     ends = classes["ends_on"].take(
         positions(enrollments["class_sourced_id"], classes["sourced_id"])
     )
+    # A day that is not known is null; such a class has not ended.
     is_current = pc.fill_null(pc.greater_equal(ends, today.isoformat()), True)
     table = put(enrollments, "is_current", is_current)
     grouped = table.group_by(["user_sourced_id", "course_sourced_id"], use_threads=False).aggregate(

@@ -228,10 +228,12 @@ def _side(
             continue
         id_ = change[f"{kind}_id"]
         record = side.now[id_]
+        # An added record has no earlier state. It is not deleted, because nothing ever is.
         target = change["before"] or {**record, "status": _GONE[kind]}
         side.was[id_] = target
         if not part.holds(kind, change["sourced_id"]):
             continue
+        # Audit rows of earlier versions lack the fields that were added later.
         is_as_left = all(record[name] == change["after"].get(name) for name in names)
         if not is_as_left and not part.changed_too:
             left.append(f"{kind} {change['sourced_id']}, {_CHANGED_SINCE}")
@@ -390,4 +392,5 @@ def _action(kind: str, record: dict[str, Any], target: dict[str, Any]) -> str:
     if target["status"] != record["status"]:
         return "reactivate" if target["status"] == "active" else _BACK[kind]
     renamed = target["sourced_id"] != record["sourced_id"]
+    # Linking or unlinking an account is no new sourcedId, and must not count for that threshold.
     return "rekey" if renamed and target["sourced_id"] and record["sourced_id"] else "update"

@@ -231,6 +231,7 @@ def user_changes(
         _matched(known, before, roster.credited_admin, second),
         _departures(valid, quarantined, mode, roster),
     ]
+    # Not part of `_matched`, which changes managed records only.
     if adopt:
         parts.append(_late_adoptions(known, before, roster.credited_admin))
     return in_order(pa.concat_tables(parts), "sourced_id")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
 _ARCHIVES = {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst"}
 _DEPTH = 3
+# The number of Unix among the systems that can make a zip (APPNOTE 4.4.2).
 _UNIX = 3
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
@@ -104,6 +105,8 @@ class Package:
 
     def count(self, read: int, name: str) -> None:
         """Add to the bytes read of a file; refuse if all files together exceed the limit."""
+        # Two passes read users.csv or a file with broken quotes; the package is not larger for
+        # that.
         self.bytes_read[name] = max(read, self.bytes_read.get(name, 0))
         if sum(self.bytes_read.values()) > self.limits.unpacked:
             expected = f"at most {self.limits.unpacked // MIB:,} MiB in total"
@@ -246,6 +249,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
     parts = name.rstrip("/").split("/")
     if (
         name.startswith("/")
+        # Windows reads a backslash as a separator and `C:` as a drive; APPNOTE 4.4.17 forbids both.
         or "\\" in name
         or any(part in {"", ".", ".."} for part in parts)
         or any(not c.isprintable() for c in name)
@@ -272,6 +276,8 @@ def _check_structure(archive: zipfile.ZipFile, path: Path) -> None:
         # The end record has 22 bytes and a comment. zipfile accepts bytes before and after a zip (a
         # self-extracting archive), in which another reader may find other files.
         end = path.stat().st_size - 22 - len(archive.comment)
+        # zipfile shifts all offsets by what it takes for bytes before the zip; a forged end record
+        # makes that number negative.
         if infos[0].header_offset < 0:
             raise RefusedError(Finding("zip.invalid_archive"))
         stream.seek(max(end, 0))

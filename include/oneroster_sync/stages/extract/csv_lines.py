@@ -32,7 +32,9 @@ _TAB, _LF, _CR, _COMMA = b"\t\n\r,"
 _SPACE = ord(" ")
 _VALUE = r'(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")'
 _LINE = rf"^{_VALUE}(?:,{_VALUE})*\r?\n$"
+# Spreadsheets write an emptied row as a line of commas; it is a blank line, not a broken row.
 _NOTHING = r"^,[, \t]*\r?\n$"
+# All of ASCII's control characters except tab, line feed and carriage return.
 _HAS_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 
 
@@ -126,6 +128,7 @@ def _cut_lines(
             raise RefusedError(_too_long(name, place.row, line_limit))
         if quoting is not None and whole and not ended:
             last = place.row + whole.count(b"\n") - 1
+            # A row with line breaks in its values must not be cut between two blocks.
             for _ in range(last + 1 - quoting.start_of(last)):
                 at = whole[:-1].rfind(b"\n") + 1
                 whole, rest = whole[:at], whole[at:] + rest
@@ -155,6 +158,7 @@ def _checked(
     if lengths.max() > line_limit:
         at = int(np.flatnonzero(lengths > line_limit)[0])
         row = int(rows[at])
+        # Before the length: a file whose lines end with a carriage return alone is one long line.
         if b"\r" in data[starts[at] : ends[at]].removesuffix(b"\n").removesuffix(b"\r"):
             raise RefusedError(Finding("csv.bare_carriage_return", file=name, row=row))
         raise RefusedError(_too_long(name, row, line_limit))
@@ -247,6 +251,7 @@ def _check_utf8(data: bytes, name: str, first_row: int) -> None:
 def _without_mark(data: bytes, name: str) -> bytes:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise RefusedError(_utf16(name))
+    # UTF-16 without a byte order mark: every other byte of an ASCII header is 0.
     if b"\0" in data[: max(data.find(b"\n"), 0)]:
         raise RefusedError(_utf16(name))
     return data.removeprefix(codecs.BOM_UTF8)

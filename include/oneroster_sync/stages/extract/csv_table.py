@@ -312,6 +312,8 @@ def _parse(
         return pacsv.read_csv(
             pa.BufferReader(block.data),
             pacsv.ReadOptions(
+                # Four pieces for the threads. Arrow refuses a line that lies in more than two of
+                # them, so each has room for a line of the default limit, 128 KiB.
                 use_threads=in_parallel,
                 column_names=header,
                 block_size=len(block.data) // (4 if in_parallel else 1) + (1 << 17),
@@ -319,19 +321,23 @@ def _parse(
             pacsv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=skip),
             pacsv.ConvertOptions(
                 check_utf8=False,
+                # Never guessed: `007` would become 7, and a column of blanks the type null.
                 column_types=dict.fromkeys(columns.values(), pa.string()),
                 include_columns=list(columns.values()),
+                # Arrow's own list also has NA, NULL and nan, which are names of people.
                 null_values=[""],
                 strings_can_be_null=True,
             ),
         )
 
     table = parse(in_parallel=True)
+    # Arrow 26 does not number broken rows that it reads in parallel (`number` is None).
     if broken:
         table = parse(in_parallel=False)
         repaired_block = _without_blank_cells(broken, block, header, edges, f"{file.name}.csv")
         if repaired_block is not None:
             return _parse(repaired_block, header, columns, file, edges)
+    # Arrow counts rows from 1.
     numbers = np.delete(block.rows, [row.number - 1 for row in broken])
     flaws = np.full(len(numbers), None, dtype=object)
     if block.control.size:
@@ -391,6 +397,7 @@ def _withhold_flawed(table: pa.Table) -> pa.Table:
         return table
     flawed = pc.is_valid(table["flaw"])
     for index, name in enumerate(table.column_names):
+        # The values may be in wrong columns, and be a student's; the sourcedId protects its record.
         if name not in {"sourcedId", *(own.name for own in OWN)}:
             hidden = pc.if_else(flawed, pa.scalar(None, pa.string()), table[name])
             table = table.set_column(index, name, hidden)
@@ -439,6 +446,7 @@ class _Head:
     def read(self, size: int, /) -> bytes:  # noqa: ARG002  returns whole lines of any size
         if self._data:
             return b""
+        # A file without a line feed must not be read whole to find its header.
         while self._data.lstrip(_BLANK).count(b"\n") < self._lines and len(self._data) < 1 << 20:
             data = self._stream.read(1 << 16)
             if not data:

@@ -106,6 +106,7 @@ RULES = (
         who=Who.NOBODY,
         ours=False,
     ),
+    # After the rules for pupils: the sourcedId of a pupil is not kept because the row asks to go.
     Rule(Verdict.GOES, "its status asks for removal", marked=True),
     Rule(Verdict.COMES, "it has a role of staff", who=Who.STAFF),
     Rule(

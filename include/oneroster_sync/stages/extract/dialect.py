@@ -105,12 +105,15 @@ class _Recoded:
             self._is_first, self._is_marked = False, data.startswith(_MARKS)
         if self._dialect.encoding is not Encoding.UTF_8 and not self._is_marked:
             data = self._to_utf8(data)
+        # Safe on bytes: in UTF-8 no byte of another character is below 0x80.
         comma, delimiter = b",", self._dialect.delimiter.character.encode()
         return data.translate(bytes.maketrans(comma + delimiter, delimiter + comma))
 
     def _to_utf8(self, data: bytes) -> bytes:
         if data.isascii():
             return data
+        # Text with letters beyond ASCII in another encoding is hardly ever valid UTF-8 by chance,
+        # so the preference is wrong. The first such piece decides.
         if not self._is_checked and _is_utf8(data):
             raise RefusedError(self._finding("UTF-8"))
         self._is_checked = True

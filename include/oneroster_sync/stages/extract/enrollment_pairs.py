@@ -58,6 +58,7 @@ def part_shared_ids(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
         The enrollments, each pair once for a role, and the findings.
     """
     ids = table["sourcedId"]
+    # count_distinct leaves out nulls. In nearly every file all sourcedIds differ, and this is all.
     if pc.count_distinct(ids).as_py() + ids.null_count >= table.num_rows:
         return table, []
     named = table.filter(pc.and_(pc.is_valid(ids), pc.is_null(table["flaw"])))
@@ -74,6 +75,7 @@ def part_shared_ids(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
             pc.equal(groups["classSourcedId_count_distinct"], 1),
             pc.greater(groups["userSourcedId_count_distinct"], 1),
         ),
+        # `count` leaves out nulls: no row of the group may lack its user.
         pc.equal(groups["userSourcedId_count"], groups["row_count"]),
     )
     shared = groups["sourcedId"].filter(is_shared).combine_chunks()

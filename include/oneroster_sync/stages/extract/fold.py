@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from oneroster_sync.roster.model import Roster
 
+# More than any file has lines; an int64 has room for 8 million parts.
 STRIDE = 1 << 40
 """Difference between the row numbers of two parts.
 
@@ -99,6 +100,7 @@ def fold(file: str, parts: Sequence[Part], roster: Roster | None) -> tuple[pa.Ta
         return newest, Mode.DELTA
     ids = newest["sourcedId"].drop_null().combine_chunks()
     kept = tables[0].filter(pc.invert(pc.is_in(tables[0]["sourcedId"], ids)))
+    # A row that goes is left out: in a bulk file absence removes the record.
     return pa.concat_tables([kept, active_rows(newest)]), Mode.BULK
 
 
@@ -150,6 +152,7 @@ def _with_all_columns(file: str, tables: Sequence[pa.Table], roster: Roster) -> 
                 if column not in others:
                     theirs = other[column].take(positions(table["sourcedId"], other["sourcedId"]))
                     values = pc.coalesce(theirs, values)
+            # A flawed row has no values, and must not get those of another row.
             full = put(full, column, pc.if_else(pc.is_null(table["flaw"]), values, None))
         filled.append(full)
     meta = {"missing": ",".join(sorted(everywhere))}

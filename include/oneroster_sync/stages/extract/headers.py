@@ -201,6 +201,7 @@ def _check_missing(
         if column.need is Need.ESSENTIAL and column.canonical in _IDENTIFYING:
             unreadable.append(finding)
     if unreadable:
+        # Errors first, because the first finding names the refusal.
         raise RefusedError(*sorted(findings, key=lambda one: one.severity is not Severity.ERROR))
     return left
 
@@ -215,6 +216,7 @@ def _renamed(canonical: str, unknown: list[str], *, is_header: bool) -> str | No
     for header in unknown:
         if canonical in _MEANS.get(re.sub(r"[\W_]", "", header).lower(), ()):
             return header
+    # If the row may hold values, a near match would quote one of them.
     near = difflib.get_close_matches(canonical, unknown, 1, cutoff=0.7) if is_header else []
     return near[0] if near else None
 

@@ -113,6 +113,8 @@ def merge_link(
         schema=link_schema(name),
     )
     is_hidden = mode is Mode.BULK and _may_be_hidden(name, quarantined)
+    # Behind unread lines may be another row of the record that stays, so a row that goes removes
+    # nothing.
     named = rows if is_hidden else valid
     kept = stored.filter(
         pc.invert(pc.is_in(stored["sourced_id"], named["sourcedId"].combine_chunks()))
@@ -229,6 +231,7 @@ def _may_be_same(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Array:
     """
     pairs = _pair(kept["user_sourced_id"], kept["class_sourced_id"]).combine_chunks()
     again = pc.is_in(_pair(fresh["user_sourced_id"], fresh["class_sourced_id"]), pairs)
+    # Most of the links that no row names are here under another sourcedId.
     are_renumbered = 2 * (pc.sum(again).as_py() or 0) >= kept.num_rows
     rows = kept if are_renumbered else pa.concat_tables([kept, fresh])
     found = pc.or_(
@@ -276,4 +279,5 @@ def is_unclear(name: str, quarantined: pa.Table) -> pa.ChunkedArray:
 
 
 def _pair(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
+    # U+001F is in no value of a valid row: a row with a control character is flawed.
     return pc.binary_join_element_wise(left, right, "\x1f", null_handling="emit_null")

@@ -84,6 +84,8 @@ def lookalike(headers: dict[str, list[str]]) -> str | None:
             column in headers.get(file, ()) and not _is_ours(headers[file], format_)
             for file, column in format_.headers
         )
+        # One name alone, such as terms.csv, may be a file that somebody added to a OneRoster
+        # package.
         if by_file > 1 or by_header:
             return format_.name
     # The smallest SDS v2 package has four files, and its roles.csv has no sourcedId or roleType.
@@ -95,5 +97,6 @@ def lookalike(headers: dict[str, list[str]]) -> str | None:
 
 def _is_ours(header: list[str], format_: _Lookalike) -> bool:
     """Tell whether a header is OneRoster's with extra columns."""
+    # School Data Sync has the column sourcedId too; it has no schoolSourcedId.
     own = {"sourcedId", "schoolSourcedId"} if format_.has_sourced_ids else {"sourcedId"}
     return own <= set(header)

@@ -163,6 +163,7 @@ def _version(
     row = rows.get("manifest.version")
     if written is None:
         findings.append(_missing("manifest.version", severity))
+    # A spreadsheet saves 1.0 as 1, which has no other meaning.
     elif written != "1.0":
         place = NAME, row, "manifest.version", None, "1.0"
         if written != "1":

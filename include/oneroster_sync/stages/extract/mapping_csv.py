@@ -62,6 +62,7 @@ def read_mapping(
     Raises:
         OSError: The file system failed.
     """
+    # A delta, because a record that a mapping does not name stays as it is.
     extracted = Extracted(
         sha256_of(path) if sha256 is None else sha256, modes={kind.value: Mode.DELTA}
     )

@@ -229,6 +229,7 @@ def _read_roles_again(
     length = find_lost_zeros(read("roles", "userSourcedId"), ids)
     if length is None:
         return staff
+    # Without the findings of the first reading, which would be there twice.
     extracted.findings = Findings()
     extracted.findings.add_table(before)
     staff = Staff(

@@ -247,6 +247,7 @@ def read_folded(context: RunContext, connection: Connection) -> Folded:
     )
     modes = [package["modes"] for _, package in own]
     in_bulk = {file for of in modes for file, mode in of.items() if mode == Mode.BULK}
+    # A bulk file of this run is newer than the deltas of earlier runs, and contains all of them.
     found = [one for one in found if one.run_id == run.run_id or one.file not in in_bulk]
     numbers, arrivals = _numbers(run, stored["packages"], found)
     snapshots = {
@@ -351,6 +352,7 @@ def _numbers(
         for delta in found
         if delta.run_id != run.run_id
     }
+    # `found` has the oldest first, and the run's own packages are newer than all others.
     keys = [*others, *arrived][::-1]
     numbers = {key: number for number, key in enumerate(keys)}
     return numbers, {number: (others | arrived)[key] for key, number in numbers.items()}

@@ -45,10 +45,13 @@ _STRICT = rf"(?:{_QUOTED}|{_PLAIN})"
 _END = r"\r?\n$"
 _STRICT_LINE = rf"^{_STRICT}(?:,{_STRICT})*{_END}"
 _INSIDE = r'(?:[^"\r\n]|"")*'
+# What a line can do with a quoted value that has line breaks: begin it, lie within it, end it, or
+# end it and begin another one.
 _OPENS = re.compile(rf'(?:{_STRICT},)*"{_INSIDE}{_END}'.encode())
 _STAYS_INSIDE = re.compile(rf"{_INSIDE}{_END}".encode())
 _CLOSES = re.compile(rf'{_INSIDE}"(?:,{_STRICT})*{_END}'.encode())
 _CLOSES_AND_OPENS = re.compile(rf'{_INSIDE}"(?:,{_STRICT})*,"{_INSIDE}{_END}'.encode())
+# A quote at the beginning or the end of a cell may open or close a value, blanks beside it or not.
 _MAY_OPEN = re.compile(rb'(?:^|,)\s*"')
 _MAY_CLOSE = re.compile(rb'"\s*(?:,|$)')
 _NEXT_CELL = re.compile(rf"({_QUOTED}(?=,|$)|[^,]*)(?:,|$)".encode())

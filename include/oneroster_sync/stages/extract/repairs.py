@@ -27,8 +27,11 @@ from oneroster_sync.standard.modes import Mode
 
 _OWN_NAMES = {f.name for f in OWN}
 _STANDARD = Dialect()
+# The standard's schoolYear is the year in which the school year ends.
 _TWO_YEARS = r"^[0-9]{4}-([0-9]{4})$"
+# How databases print a date without a time. Any other time or zone may be another day in UTC.
 _MIDNIGHT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]00:00(?::00(?:\.0+)?)?Z?$"
+# How databases export a null: SQL's own word, and that of COPY and LOAD DATA.
 _NULLS = ("NULL", r"\N")
 _READ = {
     column.canonical: column.type

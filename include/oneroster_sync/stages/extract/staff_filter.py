@@ -119,6 +119,8 @@ class Staff:
             users.append(_ids(table["userSourcedId"].filter(found[verdict])))
         leaving = pc.and_(found[Verdict.GOES], who[Who.PUPIL])
         self._others.append(_ids(table["userSourcedId"].filter(leaving)))
+        # Those of pupils too: a remembered role of staff that becomes a pupil's does not count any
+        # more.
         self._named_roles.append(_ids(table["sourcedId"]))
         # An unreadable roleType never counts as "secondary", nor as a pupil's "primary".
         role_type = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(table["roleType"])), "")

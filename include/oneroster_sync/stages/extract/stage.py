@@ -66,6 +66,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
         SourceError: The site's source has no usable package.
         OSError: The file system failed; another try may help.
     """
+    # Before anything is written: a plan that was made from other data must keep no evidence.
     context.forget_plan()
     # Removed first and written last, so that a stage that is killed never looks finished.
     context.artifacts.remove("extracted.json")
@@ -104,6 +105,8 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
                 sha256 = hashing.result()
             run_packages.check_unchanged(run)
             if run_packages.is_again and _leave_out_deltas(packages[-1]):
+                # These results are not those of all the package's files, so no later run may reuse
+                # them.
                 basis = None
             lost = _lost(packages, run_packages.gap)
     except RefusedError as refusal:  # the package exceeds the size limit of a copy

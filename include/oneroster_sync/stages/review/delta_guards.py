@@ -178,6 +178,7 @@ def _judge_part(
         modes=modes,
         valid=good,
         quarantined=bad,
+        # Only the check for bulk files without rows reads these numbers.
         rows={},
         today=today,
         schools=count_by_school(plan, roster),

@@ -319,6 +319,7 @@ def _in_force(limit: Limit, guards: Guards, today: dt.date) -> tuple[Limit, str]
     if raised is None or not raised.holds_on(today):
         return limit, ""
     words = f", raised until {raised.until}" if raised.until else ", raised for one run"
+    # Without the cap, which would still hold what the raised percentage allows.
     return limit.model_copy(update={"percent": raised.percent, "cap": None}), words
 
 

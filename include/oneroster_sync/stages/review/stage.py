@@ -51,6 +51,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
     run, folder = context.run, context.artifacts
     plan, guards = require_plan(run), run.preferences.guards
     extracted, today = require_extracted(run), run.started_at.date()
+    # An empty bulk file holds even an empty plan, so a file without rows is judged each time.
     if run.same_as and plan.is_empty() and all(extracted.rows.values()):
         # The earlier run's review found this plan clear with the same inputs, so the roster, which
         # may have a million people, is not read again.
@@ -100,6 +101,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
     result.findings = findings.table()
     if not holds:
         log.info("The plan is within the site's limits.")
+        # If the removals wait, the plan to apply is the rest, which was frozen above.
         result.values["reviewed_hash"] = result.values.get("plan_hash", plan.hash())
         return result
     log.warning("Approve exactly this plan with: oneroster approve %s", run.run_id)
@@ -124,6 +126,7 @@ def supersede_older(run: Run, *, now: dt.datetime) -> None:
     bulk_files = files_of(run, bulk_only=True)
     with database.engine().begin() as connection:
         for older in superseded.list_held(connection, run.site):
+            # No package repeats an undo or a mapping, so a newer package replaces neither.
             is_part = older.undoes or older.kind in MAPPINGS
             if older.decision or is_part or older.started_at >= run.started_at:
                 continue

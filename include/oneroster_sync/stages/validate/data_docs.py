@@ -73,6 +73,7 @@ def write_data_docs(results: list[dict[str, Any]], folder: Path) -> None:
     from oneroster_sync.stages.validate.gx_patches import once
 
     context = gx.get_context(mode="ephemeral")
+    # An ephemeral context has a site of its own, whose pages would be made as well.
     context.delete_data_docs_site("local_site")
     context.add_data_docs_site("report", _site(folder))
     run_id = RunIdentifier()

@@ -21,6 +21,7 @@ def without_repetitions(name: str, table: pa.Table, findings: Findings) -> pa.Ta
     if pc.count_distinct(ids).as_py() + ids.null_count >= table.num_rows:
         return table
     frame = table.drop_columns(["row"]).to_pandas()
+    # pandas, because `duplicated` compares all columns at once, and null equals null in it.
     again = frame.duplicated() & frame["sourcedId"].notna()
     repeated = pa.array(again.to_numpy())
     rows = table["row"].filter(repeated)

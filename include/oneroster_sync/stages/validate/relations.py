@@ -204,6 +204,7 @@ def find_overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     begin_at, end_at = at[: len(rows)], at[len(rows) :]
     order = np.lexsort((end_at, begin_at, group))
     first, last, group = begin_at[order], end_at[order], group[order]
+    # The offset of its group makes the running maximum begin again in each class.
     latest = np.maximum.accumulate(last + group * len(days)) - group * len(days)
     same = group[1:] == group[:-1]
     found = np.zeros(len(rows), bool)

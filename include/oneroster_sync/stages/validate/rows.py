@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from oneroster_sync.stages.validate.gx_runner import Judge
     from oneroster_sync.standard import Version
 
+# One plain address: a cell with two, or with a name before the address, is no login.
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
 _RELEVANT_WHEN_REMOVED = pa.array(["sourcedId", "status", "dateLastModified"])
 _ENTITIES = ("users", "courses", "enrollments")
@@ -417,6 +418,7 @@ def _judge_in_time(
     reported = found.filter(is_reported)
     if not rows.num_rows:
         return FOUND.empty_table(), rows, reported
+    # Another judge, so that the report keeps one result for the file: the one of all rows.
     return type(judge)().judge(f"{name}.csv", _claiming(rows), suite), rows, reported
 
 

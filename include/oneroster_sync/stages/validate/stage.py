@@ -31,6 +31,7 @@ def validate(context: RunContext) -> Result:
         SuiteError: A suite can't be used; another try does not help.
         MissingStageError: No package has been read.
     """
+    # Before anything is written: a plan that was made from other rows must keep no evidence.
     context.forget_plan()
     run = context.run
     if not run.of_package:

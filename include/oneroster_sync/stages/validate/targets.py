@@ -76,6 +76,7 @@ class Target:
         return ids.take(pc.index_in(pa.array(range(len(cells)), of_cell.type), of_cell))
 
 
+# Great Expectations calls the metrics itself, and passes them only what a suite's JSON can hold.
 TARGETS: ContextVar[dict[str, Target]] = ContextVar("targets")
 """File → target, for the validation in progress; a file without an entry is unknown."""
 
@@ -123,6 +124,7 @@ def collect_targets(
     if "enrollments" in tables and modes["enrollments"] is Mode.BULK:
         enrolled = tables["enrollments"]
         if not pc.any(pc.is_valid(enrolled["flaw"])).as_py():  # may be any class's
+            # Any other role, blank or unknown, may be a teacher's.
             taught = enrolled.filter(pc.invert(pc.is_in(enrolled["role"], _NO_TEACHERS)))
             targets["enrollments.classSourcedId"] = Target(unique_ids(taught, "classSourcedId"))
     return targets
