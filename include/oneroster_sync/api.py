@@ -220,6 +220,7 @@ def list_changes(site: str, *, after: str = "0", limit: int = 1_000) -> ChangePa
             from the version of the copy.
     """
     with database.engine().connect() as connection:
+        # In a transaction of its own, because the feed begins one with another isolation level.
         with connection.begin():
             store.load(connection, site)
         return change_feed.list_changes(connection, site, after, limit)

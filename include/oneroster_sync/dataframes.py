@@ -202,6 +202,7 @@ def read_roster(site: str) -> dict[str, pd.DataFrame]:
         UnknownSiteError: The site does not exist.
     """
     with database.engine().connect() as connection:
+        # In a transaction of its own, because the reader begins one with another isolation level.
         with connection.begin():
             preferences_store.load(connection, site)
         version, tables = read_records(connection, site)
@@ -237,6 +238,8 @@ def _as_frame(table: pa.Table, *, without: Collection[str] = ()) -> pd.DataFrame
     types = {
         pa.int64(): pd.Int64Dtype(),
         pa.bool_(): pd.BooleanDtype(),
+        # The `str` of pandas 3. Without a mapping, integers with nulls become floats, flags
+        # objects.
         pa.string(): pd.StringDtype(na_value=float("nan")),
     }
     kept = table.select([name for name in table.column_names if name not in without])

@@ -20,6 +20,7 @@ class SiteNameError(UserError, ValueError):
 
 def is_site_name(name: str) -> bool:
     """Return whether a name is valid for a site."""
+    # fullmatch, because `$` also matches before a line break at the end.
     return re.fullmatch(PATTERN.strip("^$"), name) is not None
 
 

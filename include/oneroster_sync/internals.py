@@ -69,4 +69,5 @@ class Internals:
 
     def is_tested(self) -> bool:
         """Return whether the installed release is the tested one."""
+        # With the dots, because 1.24 is no release of 1.2.
         return f"{version(self.package)}.".startswith(f"{self.tested}.")

@@ -181,6 +181,8 @@ def _apply(run: Run, now: dt.datetime) -> Run:
             return apply_reviewed(run, now=now)
         except StalePlanError as stale:
             log.warning("%s", stale)
+            # A person approved exactly this plan; a reused one has no rows from which to plan
+            # again.
             if approved or run.same_as:
                 return _supersede(run, _why(run, stale), now)
             # Validate again too: other deltas may be pending now, and another run may have changed
@@ -353,6 +355,7 @@ def note_failure(run: Run) -> Iterator[None]:
         yield
     except Exception as error:
         ours = isinstance(error, OneRosterError)
+        # The text of another exception may contain a value of the package.
         note(run, reasons=[str(error) if ours else f"{type(error).__name__}; see the log"])
         raise
 

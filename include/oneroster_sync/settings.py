@@ -230,6 +230,7 @@ def _read_seconds(name: str, *, default: str, least: int) -> int:
         SettingError: The variable is not such a number.
     """
     given = os.environ.get(name) or default
+    # isdigit is true for `²` too, which int refuses.
     if not (given.isascii() and given.isdigit() and least <= int(given) <= _HOUR_S):
         raise SettingError(
             f"{name} is {given!r}; it must be whole seconds, from {least} to {_HOUR_S}"

@@ -177,6 +177,7 @@ def first_of_causes(findings: pa.Table) -> pa.Table:
     numbers = causes_of(findings).numbers.to_numpy()
     _, firsts, counts = np.unique(numbers, return_index=True, return_counts=True)
     rows = np.zeros(len(firsts), np.int64)
+    # Not `rows[…] += …`, which counts a repeated index once.
     np.add.at(rows, numbers - 1, findings["rows"].to_numpy())
     first = findings.take(pa.array(firsts))
     ids = pc.if_else(pa.array(counts == 1), first["sourced_id"], pa.scalar(None, pa.string()))
@@ -215,6 +216,7 @@ def origins(findings: pa.Table, alike: Numbers) -> Numbers:
 def keyed(*columns: Column) -> pa.Array:
     """Return one text for each row; rows with equal values in all columns have equal texts."""
     texts = [column.cast(pa.string()) for column in columns]
+    # A null and an empty text are different keys.
     joined = pc.binary_join_element_wise(
         *texts, "\x1f", null_handling="replace", null_replacement="\0"
     )
@@ -265,6 +267,7 @@ def _of_hanging(found: _Found) -> Numbers:
     of_record = np.full(len(ids.dictionary) + 1, _NOTHING)
     while True:
         known = np.flatnonzero((records != _NOTHING) & (origin != _NOTHING))
+        # The largest group last: of several values for one index, NumPy keeps the last one.
         known = known[np.argsort(found.size[origin[known]], kind="stable")]
         of_record[records[known]] = origin[known]
         waiting = np.flatnonzero((origin == _NOTHING) & (targets != _NOTHING))

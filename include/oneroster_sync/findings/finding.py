@@ -57,6 +57,7 @@ SCHEMA = pa.schema(
 )
 
 
+# Only the rows of these files are about people.
 _OF_PEOPLE = {"users.csv", "roles.csv", "enrollments.csv"}
 
 
@@ -80,6 +81,7 @@ def hide_unknown(
         of_file = pc.equal(findings["file"], file)
         hidden = pc.and_(of_file, pc.is_in(findings["row"], rows))
         hidden = pc.and_not(hidden, pc.is_in(findings["sourced_id"], known.get(file, ids)))
+        # A finding about the whole package has no file, so the masks above are null for it.
         hidden = pc.fill_null(hidden, False)
         unknown = findings["sourced_id"].filter(hidden).combine_chunks()
         findings = _hashed(findings, "sourced_id", hidden)
@@ -110,6 +112,7 @@ def find_named(ids: pa.Array | pa.ChunkedArray, among: pa.Array) -> pa.Array | p
         among: sourcedIds, or their hashes.
     """
     at = pc.index_in(ids, value_set=among, skip_nulls=True)
+    # Hashing is a call of Python for each id, so only where a hash can match.
     if not len(among) or not pc.any(pc.starts_with(among, MARK)).as_py():
         return at
     return pc.coalesce(at, pc.index_in(hash_ids(ids), value_set=among, skip_nulls=True))
@@ -291,12 +294,14 @@ class Findings:
             )
             merged = Finding(
                 code,
+                # An error wins over any number of warnings: True is greater than False.
                 max((Severity(row["severity"]) for row in rows), key=Severity.ERROR.__eq__),
                 files[0] if len(files) == 1 else None,
                 min((row["row"] for row in rows if row["row"]), default=None)
                 if len(files) == 1
                 else None,
                 expected=_merged(code, columns, files),
+                # Several columns of one file are the same rows, so the largest number counts.
                 rows=sum(max(r["rows"] for r in rows if r["file"] == file) for file in files),
             )
             at = int(pc.index(chosen, True).as_py())

@@ -24,10 +24,12 @@ def shown_id(sourced_id: str | None, *, is_staff: bool = True) -> str:
     """
     if sourced_id is None:
         return "(no sourcedId)"
+    # Hashed already, for a finding or a pending delta; a second hash would match no other one.
     if _HASH.fullmatch(sourced_id):
         return sourced_id
     if "@" in sourced_id or not is_staff:
         return "sha256:" + hashlib.sha256(sourced_id.encode()).hexdigest()[:12]
+    # Escaped, so that no line break of a value begins a line of the log.
     return ascii(sourced_id)[1:-1]
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 10_000
 """The largest number of changes on a page."""
+# Any number of 18 digits fits in a bigint; the end of a version, 2**63 - 1, has 19.
 CURSOR = r"^[0-9]{1,18}(\.[0-9]{1,19})?$"
 """Pattern of a cursor: VERSION.SEQ, or VERSION for the end of a version."""
 

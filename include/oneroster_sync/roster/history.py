@@ -223,6 +223,7 @@ def _protected(connection: Connection, site: str, record: dict[str, Any]) -> str
     return None
 
 
+# The login is the normalized address, so it would repeat the line of the e-mail address.
 _NOT_SHOWN = {"login"}
 
 

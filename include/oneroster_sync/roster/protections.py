@@ -90,6 +90,7 @@ class Protection:
     @property
     def cause(self) -> str:
         """The cause as commands take it, such as `users.csv:row.bad_value:email`."""
+        # A finding about a whole row has no column.
         return f"{self.file}.csv:{self.code}:{self.column}".rstrip(":")
 
 

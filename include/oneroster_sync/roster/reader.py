@@ -34,6 +34,7 @@ _KNOWN_USERS = "select sourced_id from users where site = {site} and sourced_id 
 _KNOWN_ROLES = "select sourced_id, user_sourced_id, role_type from roles where site = {site}"
 _KNOWN_ENROLLMENTS = "select sourced_id from enrollments where site = {site}"
 _HAS_COURSES = "select exists (select from courses where site = :site and sourced_id is not null)"
+# One format and UTC, so that the texts sort as the times do.
 _MODIFIED = """
 select file, sourced_id, to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 from modified where site = {site}

@@ -34,6 +34,8 @@ select greatest(:since, (
     select min(applied_at) from runs
     where site = :site and applied_at is not null and (counts -> :kind ->> 'added')::bigint > 0))
 """
+# Joined by version: the index of the audit begins with site and version, and a run with one version
+# has all of its changes in it.
 _APPLIED = """
 from changes c
 join runs r on r.run_id = c.run_id and r.site = c.site and r.applied_version = c.version
@@ -44,11 +46,13 @@ _ALONE = """
 r.decision is distinct from 'approved' and r.undoes is null
 """
 """Condition: no person approved the run's plan, and the run is no undo."""
+# A limit that is not raised is stored as JSON's null, which is not SQL's null.
 _NOT_RAISED = """
 (jsonb_typeof(r.preferences -> 'guards' -> 'raised') is distinct from 'object'
  or (r.preferences -> 'guards' -> 'raised' ->> 'until')::date
     < (r.started_at at time zone 'UTC')::date)
 """
+# The last change of each record in the window: a record that came back is not gone.
 _GONE = f"""
 select count(*) from (
     select distinct on ({{key}}) c.reason, t.status,
@@ -57,6 +61,7 @@ select count(*) from (
     order by {{key}}, c.id desc
 ) last where alone and status <> 'active' and reason <> :exempt
 """  # noqa: S608  names of our own
+# The records that are active now, corrected by what each was before its first change in the window.
 _ACTIVE_THEN = f"""
 select (select count(*) from {{table}} where site = :site and managed and status = 'active')
      + coalesce(sum((was_active and was_managed)::int - (status = 'active' and managed)::int), 0)

@@ -150,6 +150,7 @@ def _without_rank(rows: Any) -> list[dict[str, Any]]:
 
 
 def _escaped(term: str) -> str:
+    # The backslash first, because it is added before the other two.
     for sign in "\\%_":
         term = term.replace(sign, f"\\{sign}")
     return term

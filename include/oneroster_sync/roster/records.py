@@ -33,6 +33,8 @@ def differs(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def positions(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the index of each id in `among`; null for a null id and for one not in `among`."""
+    # Without skip_nulls index_in finds a null among the values: two records without an id would
+    # match.
     return pc.index_in(ids, value_set=among.combine_chunks(), skip_nulls=True)
 
 

@@ -148,6 +148,8 @@ def _stale(connection: Connection, site: str, cause: str) -> StaleCause:
 
 
 def _by_cause(records: Iterable[Protection]) -> Iterator[StaleCause]:
+    # groupby needs the records of a cause side by side; `listed` orders them by file, code and
+    # column.
     for cause, group in groupby(records, key=lambda record: record.cause):
         found = tuple(group)
         yield StaleCause(

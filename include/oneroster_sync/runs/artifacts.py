@@ -105,6 +105,7 @@ class RunFolder:
             yield
         finally:
             try:
+                # Only a held or failed run still has such tables: record removed all others.
                 self.write_out()
             finally:
                 del _OPEN[key]
@@ -262,6 +263,7 @@ def _read_table(data: bytes) -> pa.Table:
 
 
 def _write_whole(target: UPath, data: bytes) -> None:
+    # An object store shows an object only when it is complete, and has no cheap rename.
     if target.protocol not in _LOCAL:
         target.write_bytes(data)
         return

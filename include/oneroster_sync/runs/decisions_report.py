@@ -53,6 +53,7 @@ def list_decisions(connection: Connection, site: str | None, month: str) -> list
         raise MonthError(f"{month!r} is not a month: write it as 2026-11")
     year, number = int(found[1]), int(found[2])
     first = dt.datetime(year, number, 1, tzinfo=dt.UTC)
+    # 31 days after the first of a month is always in the next one.
     end = (first + dt.timedelta(days=31)).replace(day=1)
     bound = {"site": site, "first": first, "end": end}
     return make_runs(connection.execute(sa.text(f"{select_runs()} {_DECIDED}"), bound).mappings())

@@ -27,6 +27,7 @@ _COLUMNS = {
     for column in file.columns
 }
 _FILES = {f"{name}.csv" for name in (*ROSTERING_FILES, "manifest")}
+# The reason that `pipeline.note_failure` stores for an exception that is not ours: its class alone.
 _UNEXPECTED = re.compile(r"^[A-Za-z]+(?=; see the log$)")
 _LISTED = 20
 """Maximum number of listed causes, in the order in which to fix them."""

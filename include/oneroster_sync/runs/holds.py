@@ -116,6 +116,8 @@ def beyond(
     With `words`, which describe a raised limit, exactly the percentage passes: 100 % allows all
     records. Without a raised limit, exactly the percentage is held.
     """
+    # Multiplied and not divided: 29 / 100 * 100 is 28.999999999999996, and 29 % would not be
+    # reached.
     is_exact_percent = found * 100 == limit.percent * of
     if not is_beyond(found, of, limit) or (words and is_exact_percent):
         return []

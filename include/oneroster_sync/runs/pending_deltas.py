@@ -254,6 +254,7 @@ def end_applied(connection: Connection, run: Run) -> None:
         return
     bound = {"site": run.site, "ids": list(run.deltas or ()), "files": list(run.bulk_in_plan or ())}
     read_at = "select started_at from runs where run_id = cast(:run_id as uuid)"
+    # A follow-up run reads nothing: what it has in bulk was read by the run that it follows.
     bound["read_at"] = connection.scalar(
         sa.text(read_at), {"run_id": run.removals_of or run.run_id}
     )
@@ -312,6 +313,8 @@ def discard(
         The numbers of those that were pending.
     """
     query = (
+        # The rows hold personal data and have no use any more; the record explains the later
+        # finding.
         "update pending_deltas set state = 'discarded', rows = null, ended_by = :by "
         "where site = :site and id = any(:ids) and state = 'pending' "
         "and file = any(:files) returning id"

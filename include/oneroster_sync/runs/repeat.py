@@ -170,6 +170,7 @@ def compute_basis(
     bound = {"site": site, "today": today.isoformat()}
     parts = {
         "roster": connection.execute(_ROSTER.format(sums=_SUMS).encode(), bound).fetchone(),
+        # The version rises with each save, also with one that takes the last one back.
         "preferences": {n: v for n, v in chosen.items() if n not in {"site", "version"}},
         "creates_only": until is not None and today.isoformat() <= until,
         "credited": credited,
@@ -241,6 +242,7 @@ def _is_observed() -> bool:
 
 def _is_plain(package: Path, storage: Path) -> bool:
     """Return whether a package exists, is outside the storage, and is no file above the limit."""
+    # A package in the storage is an upload, which the stage record deletes after its run.
     if not package.exists() or package.resolve().is_relative_to(storage.resolve()):
         return False
     if package.is_file():
@@ -268,6 +270,7 @@ def _repeat(
     storage: Path,
     clock: Callable[[], dt.datetime],
 ) -> dict[str, Any] | None:
+    # Before the lock, because it takes as long as reading the package.
     sha256, began = sha256_of(Path(asked.package)), clock()
     run_id = str(uuid.uuid4())
     folder = storage / "runs" / asked.site / run_id
@@ -279,6 +282,7 @@ def _repeat(
                 return None
             now = clock()
             summary = _summary(asked, earlier, run_id, began, now)
+            # Before the record: a run whose record exists has all of its files.
             (folder / "run.json").write_text(json.dumps(summary), "utf-8")
             values = {
                 "run_id": run_id,

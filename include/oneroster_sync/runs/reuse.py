@@ -47,6 +47,8 @@ def compute_unchanged_basis(run: Run) -> str | None:
     if run.basis is None:
         return None
     with database.engine().connect() as connection:
+        # If somebody edited the roster between the two, it is not known whether the plan saw the
+        # edit.
         return run.basis if run.basis == compute_basis(connection, run) else None
 
 
@@ -95,6 +97,7 @@ def values_of(earlier: Run) -> dict[str, Any]:
         "schools",
         "bulk_in_plan",
     )
+    # Without reviewed_hash: review records it for this run, from the copied plan.
     return {name: getattr(earlier, name) for name in names} | {
         "same_as": earlier.run_id,
         "findings_of": earlier.run_id,

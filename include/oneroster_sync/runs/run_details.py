@@ -163,6 +163,7 @@ def causes(connection: Connection, run_id: str) -> list[dict[str, Any]]:
 def count_issues(connection: Connection, run_id: str) -> int:
     """Return the number of causes to fix, without those that follow from another cause."""
     query = f"select count(*) from causes where run_id = {OF_RUN} "  # noqa: S608
+    # Nobody can fix a guard's finding in the SIS: it asks for a decision.
     query += "and follows is null and code not like 'guard.%'"
     return int(connection.scalar(sa.text(query), {"run_id": run_id}) or 0)
 
@@ -250,6 +251,7 @@ def _beyond_stored(connection: Connection, run_id: str) -> Iterator[dict[str, An
     rows = findings.table()
     rows = rows.append_column("cause", causes_of(rows).numbers)
     missing = np.ones(rows.num_rows, bool)
+    # `seq` counts all findings of the run from 1, the stored ones and the others.
     missing[np.array(stored, np.int64) - 1] = False
     for batch in rows.filter(pa.array(missing)).to_batches(max_chunksize=1000):
         for row in batch.to_pylist():

@@ -97,6 +97,7 @@ def format_outcome(run: Run) -> str:
     if run.outcome is Outcome.SUPERSEDED and _distinct_reasons(run):
         words = "Superseded, nothing was changed: {first}"
     if run.outcome in _SUCCESSFUL:
+        # The whole sentence is a template for `format` below, and a reason may contain braces.
         words = " ".join([words, *map(_escaped, _distinct_reasons(run))])
     return words.format(
         approved=f" after approval by {run.decided_by}" if run.decision == "approved" else "",

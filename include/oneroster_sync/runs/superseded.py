@@ -34,6 +34,7 @@ def moved_roster(by: Run | None) -> str:
 def list_held(connection: Connection, site: str) -> list[Run]:
     """Return the held runs of a site, oldest first, and lock their records."""
     query = f"{runs.select_runs()} where site = :site and outcome = 'held' "
+    # Ordered, so that two callers lock the same runs in one order.
     query += "order by started_at, run_id for update"
     return runs.make_runs(connection.execute(sa.text(query), {"site": site}).mappings())
 

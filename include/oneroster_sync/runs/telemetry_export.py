@@ -87,6 +87,7 @@ class Exporter:
 
     def __init__(self) -> None:
         resource = Resource.create(_resource())
+        # With an infinite interval the SDK starts no thread, which a fork would lose.
         reader = PeriodicExportingMetricReader(_metric_exporter(), math.inf)
         self._meters = MeterProvider([reader], resource, shutdown_on_exit=False)
         self._traces = TracerProvider(
@@ -121,6 +122,7 @@ class Exporter:
         self._depth = 0
 
     def _take_totals(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
+        # Taken once: otherwise each later batch of the process would send the old totals again.
         found, self._totals[metric] = self._totals[metric], []
         return found
 
@@ -248,6 +250,8 @@ def _away_file() -> Path:
 
 def _is_away() -> bool:
     try:
+        # lstat here and O_EXCL below: in a folder that all users share, the name may be another's
+        # link.
         found = _away_file().lstat()
     except OSError:
         return False
