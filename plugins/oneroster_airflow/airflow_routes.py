@@ -3,7 +3,6 @@
 The table follows Airflow's OpenAPI document: a test compares both, and lists routes of a new
 version that are missing here. Our own deployments refuse a route that is not listed. Routes whose
 permission is None are left to Airflow: they only read, or write the user's own data.
-the user's own.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ class _Console(logging.Handler):
 def main(quiet: bool) -> None:
     """Sync a roster with a OneRoster export."""
     logger = logging.getLogger("oneroster")
+    # Replaced and not added, because one process may run several commands.
     logger.handlers = [_Console()]
     click.get_current_context().call_on_close(functools.partial(logger.setLevel, logger.level))
     logger.setLevel(logging.CRITICAL if quiet else logging.INFO)
@@ -90,6 +91,7 @@ def check_site_of(run: str) -> None:
     from oneroster_sync.runs import find
 
     context = click.get_current_context()
+    # A run id says its site, so the default of --site must not refuse a run of another one.
     given = context.get_parameter_source("site") is not ParameterSource.DEFAULT
     with explained():
         found = find(run)
@@ -152,6 +154,7 @@ def to_text(summary: dict[str, Any]) -> str:
 
 def print_answer(value: dict[str, Any], words: str, *, as_json: bool) -> None:
     """Print an answer: `value` as JSON for a program, or `words` for a person."""
+    # JSON needs no escaping: json.dumps escapes everything but ASCII.
     click.echo(json.dumps(value, default=str) if as_json else _seen(words))
 
 

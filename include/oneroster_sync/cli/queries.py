@@ -167,6 +167,8 @@ def database_url(site: str, as_json: bool) -> None:
 
     del site
     with explained():
+        # Starts the embedded PostgreSQL and makes its tables, so that the printed URL works at
+        # once.
         database.engine()
         found = database.url()
     print_answer({"url": found}, found, as_json=as_json)
@@ -179,4 +181,5 @@ def _setting(given: str) -> tuple[str, Any]:
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:
+        # Not JSON, so a text: `--set source=/srv/sis` needs no quotes within quotes.
         return name, value

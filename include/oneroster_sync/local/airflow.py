@@ -96,6 +96,7 @@ def up(
             _wait_until_up(home, running, parts)
             values = environment(home, running, base)
             return Airflow(home, running, values, True, make_passwords(home, values))
+        # Parts survive a runner that was killed, and hold the port.
         if runner.stop(home):
             print_line("Ended the processes of an earlier run.")
         _check_port(port)
@@ -111,6 +112,7 @@ def up(
             _start(home, port, parts, values)
         except BaseException:
             runner.stop(home)
+            # Otherwise another program uses it, such as a sync from the command line.
             if has_started_postgres:
                 postgres.stop(home)
             raise
@@ -124,6 +126,7 @@ def down(home: Path) -> bool:
         True when anything was running.
     """
     home = home.resolve()
+    # Before PostgreSQL: parts that end write their last state.
     stopped_parts = runner.stop(home)
     stopped_postgres = postgres.stop(home)
     return stopped_parts or stopped_postgres
@@ -152,6 +155,7 @@ def _start(home: Path, port: int, parts: tuple[str, ...], values: Mapping[str, s
         _wait_until_up(home, port, parts)
     others = [part for part in parts if part != "api-server"]
     with step(f"Airflow's {', '.join(others)}"), Api(origin(port)) as api:
+        # Without it the first task would wait; a server that is slow to warm up is still up.
         with suppress(httpx.HTTPError):
             api.warm_up()
         names = [part.replace("-", "_") for part in others]
@@ -208,6 +212,7 @@ def _wait(home: Path, parts: tuple[str, ...], is_so: Callable[[], bool]) -> None
         LocalError: A part exits `_TOO_MANY_FAILURES` times, the runner ends, or time is up.
     """
     deadline = time.monotonic() + _BOOT_S
+    # A runner that is up already has counted failures of before.
     earlier = {part: runner.failures(home, part) for part in parts}
     while not wait_until(is_so, 1, every_s=0.1):
         for part in parts:
@@ -229,6 +234,8 @@ def _check_port(port: int) -> None:
     with suppress(OSError), socket.create_connection((HOST, port), timeout=2):
         raise LocalError(_busy(port, "another program answers there"))
     with socket.socket() as probe:
+        # Connections of the last Airflow in TIME_WAIT don't block its successor, which sets this
+        # too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -113,6 +113,7 @@ class Api:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
         """Start a run of the DAG with these parameters."""
+        # Airflow 3 requires the field; a date would be unique among the runs of the DAG.
         body = {"logical_date": None, "conf": dict(conf)}
         return _run(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body))
 
@@ -129,10 +130,12 @@ class Api:
         """Return the log of the task's latest try as text, one event on each line."""
         answer = self._send(
             "GET",
+            # A task that never began is at try 0, and Airflow's logs begin with 1.
             f"{_path(run)}/taskInstances/{task.task_id}/logs/{max(task.try_number, 1)}"
             f"?full_content=true",
             headers={"Accept": "application/x-ndjson"},
         )
+        # Lines that begin with `::` only fold groups in Airflow's own view.
         events = [json.loads(line) for line in answer.text.splitlines() if line.strip()]
         return "\n".join(
             _log_line(event) for event in events if not event.get("event", "").startswith("::")

@@ -53,6 +53,7 @@ def start(home: Path, parts: Iterable[str], environment: Mapping[str, str]) -> N
     run = run_folder(home)
     for path in (run, logs(home)):
         path.mkdir(parents=True, exist_ok=True)
+    # `failures` counts in this log, from the start of this runner on.
     log_file(home, "supervisord").unlink(missing_ok=True)
     conf.write_text(_configuration(home, parts), encoding="utf-8")
     runner = subprocess.Popen(
@@ -64,6 +65,7 @@ def start(home: Path, parts: Iterable[str], environment: Mapping[str, str]) -> N
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    # The first process of a session gives it its number.
     _session_file(home).write_text(str(runner.pid), encoding="ascii")
     wait_until(lambda: is_running(home), 10)
 
@@ -83,6 +85,7 @@ def stop(home: Path) -> bool:
         for process in found:
             _terminate(process)
         wait_until(lambda: not members(home), _ORPHAN_STOP_S, every_s=0.1)
+    # A process may fork between the listing and the kill.
     for _ in range(5):
         if not (left := members(home)):
             break
@@ -211,7 +214,9 @@ def _configuration(home: Path, parts: Iterable[str]) -> str:
         "group:airflow": {"programs": ",".join(names)},  # a group stops its parts in parallel
         "eventlistener:watch": {
             "command": f"{python} -m oneroster_sync.local.watch {shlex.quote(str(home))}",
+            # A part that ends within its `startsecs` is in BACKOFF, and not EXITED.
             "events": "PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF,TICK_5",
+            # supervisord drops the oldest events beyond the buffer, which has 10 by default.
             "buffer_size": 100,
             "directory": run,
             "startretries": 1_000_000,
@@ -222,6 +227,7 @@ def _configuration(home: Path, parts: Iterable[str]) -> str:
         },
     }
     if os.geteuid() == 0:
+        # Without it supervisord logs a critical message about running as root.
         sections["supervisord"]["user"] = "root"
     for name in names:
         sections[f"program:{name}"] = {
@@ -229,6 +235,7 @@ def _configuration(home: Path, parts: Iterable[str]) -> str:
             "directory": run,
             "autorestart": "true",
             "startsecs": 5,
+            # supervisord gives a part up after three tries; here Airflow may be down for longer.
             "startretries": 1_000_000,
             "stopwaitsecs": _PART_STOP_S,
             "stopasgroup": "true",

@@ -29,6 +29,7 @@ def listen(home: Path, events: TextIO, answers: TextIO, *, keeps_postgres: bool)
         header = dict(field.split(":", 1) for field in events.readline().split())
         if not header:
             return
+        # The content is not needed: the state of all processes is read anew, whatever has happened.
         events.read(int(header["len"]))
         if not header["eventname"].startswith("TICK"):
             _end_orphans(home)

@@ -23,7 +23,9 @@ _PUNCTUATION = frozenset(" .,;:?()%'\"’“”-–—…/_+")
 """Characters that a sentence keeps besides letters and digits."""
 _LINE = 500
 """Maximum length of a sentence, so that a long name does not move the link out of view."""
+# Without `:/`, no service turns an address into a link.
 _SCHEME = re.compile(r":/+")
+# Underscores within a word stay, as in codes; around a word they are italics in several services.
 _LOOSE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 # Match only from the beginning of a word: from each letter, the time would be quadratic.
 _DOTTED = re.compile(r"\b\w+(?:\.\w+)+")
@@ -80,6 +82,7 @@ def _clean(text: str) -> str:
 
 
 def _is_plain(character: str) -> bool:
+    # Marks are parts of letters in many scripts, as vowels are in Devanagari.
     is_mark = unicodedata.category(character).startswith("M")
     return character.isalnum() or is_mark or character in _PUNCTUATION
 

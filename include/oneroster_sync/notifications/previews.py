@@ -42,6 +42,7 @@ _HAD_ERRORS = """
 outcome in ('succeeded', 'succeeded_with_errors', 'no_changes') and :errors_from <= coalesce((
     select sum((kind.value ->> 'errors')::bigint) from json_each(counts) kind), 0)
 """
+# No index has these conditions: a site without such a run would read all of its runs.
 _RECENT = 500
 """Number of a site's newest runs in which a run of a kind is looked for."""
 _HELD_COUNTS = {

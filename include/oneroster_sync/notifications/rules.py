@@ -59,6 +59,8 @@ _STALE_AGAIN = dt.timedelta(days=7)
 _PROTECTED = "stale protection"
 _UNRECORDED, _NOT_BEGUN = "the run was not recorded", "the run did not begin"
 _DAG_FILE, _LATE, _STOPPED = "the DAG file", "late: ", "maintenance since "
+# Quoted texts, paths and addresses, hexadecimal ids and numbers differ from one run to the next
+# while the reason is the same.
 _VARIABLE = re.compile(
     r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
 )
@@ -122,6 +124,8 @@ def of_run(connection: Connection, run: Run, *, base_url: str) -> Notice | None:
         case Topic.REJECTED:
             cause, message = codes, templates.rejected(run, listed, head)
         case _:
+            # The power of ten: a number of errors that only varies is no new cause, ten times as
+            # many is.
             tens = len(str(rows // chosen.errors_from))
             cause = f"{_fingerprint(listed)} {tens}"
             message = templates.errors(run, listed, rows, head)
@@ -288,6 +292,7 @@ def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
     at = told.find_sent_at(connection, notice.site, notice.topic, notice.cause)
     if at is None:
         return False
+    # Days are compared, not times: the watch may run some seconds earlier than a week ago.
     if notice.cause == _PROTECTED:
         return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
     if notice.cause.startswith(_LATE):

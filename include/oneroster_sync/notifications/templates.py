@@ -177,6 +177,7 @@ def _first_cause(causes: Sequence[dict[str, Any]]) -> str:
     place = next((name for name in _names(causes[0]["file"]) if name in FILES), None)
     meaning: str = causes[0]["meaning"]
     first = meaning.partition(" ")[0]
+    # Names such as OneRoster or SIS keep their capitals.
     if first == "A" or first[1:].islower():
         meaning = f"{meaning[:1].lower()}{meaning[1:]}"
     return f"{f', {place}' if place else ''}: {meaning}"
@@ -327,6 +328,7 @@ def _to_fix(causes: Sequence[dict[str, Any]]) -> Points:
 
 def _cause(cause: dict[str, Any]) -> str:
     """Format a cause as one line, without text from the package."""
+    # Names of files and columns come from the package, so only those of the standard are repeated.
     place = [name for name in _names(cause["file"]) if name in FILES]
     place += [name for name in _names(cause["column"]) if place and name in _COLUMNS]
     text = " ".join(filter(None, (cause["meaning"], cause["hint"])))

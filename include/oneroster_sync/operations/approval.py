@@ -195,9 +195,12 @@ def _decide(
     reason: str,
     held_back: HeldBack | None = None,
 ) -> Run:
+    # In a transaction of its own, so that it is kept although this decision is refused.
     expire(run_id, now=now)
     with database.engine().begin() as connection:
         run = runs.get(connection, run_id, for_update=True)
+        # A process may end between an approval and its apply: the same person may then approve
+        # again.
         cut_off = run.outcome is Outcome.HELD and (run.decision, run.decided_by) == (decision, by)
         again = cut_off and decision == "approved"
         if run.outcome is not Outcome.HELD or (run.decision and not again) or run.is_preview:
@@ -217,6 +220,7 @@ def _decide(
         if again:
             return run
         if decision == "approved":
+            # A discard changes no roster, so it is allowed during a maintenance.
             maintenance.refuse(connection)
         if parted is not None and held_back is not None:
             chosen = {**asdict(held_back), "by": by}

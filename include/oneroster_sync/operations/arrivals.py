@@ -190,6 +190,7 @@ class Watch:
         by_host: dict[tuple[str, str], list[_Place]] = {}
         for place in places:
             by_host.setdefault(place.host, []).append(place)
+        # One look at a host at a time: a host that hangs must not take all threads of the pool.
         for host, of_host in by_host.items():
             if host not in self._under_way:
                 self._under_way[host] = self._pool.submit(_newest_of_each, of_host, logins)
@@ -199,6 +200,7 @@ class Watch:
             if future.done():
                 del self._under_way[host]
                 looked, failed = future.result()
+                # A slow host may answer after the preferences of its sites have changed.
                 found += [(place, package) for place, package in looked if place in places]
                 for place, why in failed:
                     self._log_once(place.text, why)
@@ -231,6 +233,7 @@ class Watch:
         if site not in self._known:
             with database.engine().connect() as connection:
                 row = connection.execute(sa.text(_REMEMBERED), {"site": site}).one_or_none()
+            # None was stored by a version before triggers were, and stays known.
             if row is None or row.trigger_id not in {None, self._triggers[site]}:
                 return None
             self._known[site] = row.source, row.package
@@ -254,6 +257,7 @@ class Watch:
         self._known[site] = source, package
 
     def _log_once(self, about: str, why: str) -> None:
+        # Once for each reason: there is a look every half minute.
         if self._refused.get(about) != why:
             self._refused[about] = why
             log.warning("%s: new files are not detected: %s.", about, why)

@@ -72,6 +72,8 @@ def erase(site: str, term: str, *, by: str, now: dt.datetime, reason: str = "") 
             speaking = _speaking(site, known_by(connection, person))
             if waiting := undecided(connection, site, speaking):
                 raise NotErasedError(f"the plan of run {waiting[0]} contains them: decide it first")
+        # Files first: if the process dies in between, the database still has the words to find them
+        # by.
         for run_id, parts in speaking.items():
             for part in parts:
                 RunFolder.of(site, run_id).remove(part)
@@ -248,7 +250,9 @@ def erase_person(
         "by": by,
         "now": now,
     }
+    # Before the audit is erased, from which `known_by` has the earlier addresses.
     other_people.erase(connection, site, person["id"], known_by(connection, person))
     for statement in _STATEMENTS:
         connection.execute(sa.text(statement.format(runs=_RUNS)), bound)
+    # Last, because the audit's function erases only accounts that are marked as erased.
     audit.erase_person(connection, person["id"])

@@ -65,8 +65,10 @@ def _check_sources(connection: Connection, only: str | None) -> Iterator[str]:
     """
     for site, chosen in _chosen(connection, only):
         try:
+            # `/` is valid: a site without a source has nothing to warn about.
             SourceUrl.parse(chosen.source or "/")
         except WrongSourceError as wrong:
+            # Only the scheme is shown: an old source may hold a password.
             first = (chosen.source or "").partition("::")[0]
             scheme = scheme_of(f"{first}:") or "source"
             yield (

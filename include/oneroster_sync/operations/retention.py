@@ -84,12 +84,15 @@ def delete_expired(site: str, *, now: dt.datetime, keeping: Keeping | None = Non
         )
         dropped = pending_deltas.expire(connection, site, now=now, keeping=keeping)
         swept = Swept(len(folders), findings, changes, dropped)
+        # Events are never deleted: those for nothing would be a row for each site and day.
         if swept != Swept(0, 0, 0, 0):
             preferences_store.note_event(connection, site, ACTOR, "swept", asdict(swept), now=now)
             log.info("Deleted from site %s, because it had expired: %s.", site, swept.to_text())
     return swept
 
 
+# `is distinct from`, because without an applied run the subquery is null, and `<>` would be null
+# for every run: nothing would ever be deleted.
 _WITHOUT_FILES = """
 select run_id::text from runs
 where site = :site and ended_at < :before and outcome is not null and outcome <> 'held'
@@ -127,6 +130,7 @@ def drop_findings(connection: Connection, site: str, *, before: dt.datetime) -> 
     """
     bound = {"site": site, "before": before}
     dropped = 0
+    # findings come last: their number is the result.
     for table in ("causes", "other_people", "findings"):
         ended = _ENDED.format(table=table)
         dropped = connection.execute(sa.text(f"delete from {table} where {ended}"), bound).rowcount  # noqa: S608

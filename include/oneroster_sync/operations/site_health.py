@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DRAWN = 14
 """Number of applied runs whose changes the list of sites draws."""
 
+# The cast tells PostgreSQL the type: it can't infer that of a parameter in `is null` alone.
 _NEWEST = """
 select s.site, r.run_id, r.outcome, r.counts from sites s cross join lateral (
     select run_id, outcome, counts from runs

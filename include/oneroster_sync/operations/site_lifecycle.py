@@ -187,6 +187,7 @@ def archive_sites(
     ended: list[str] = []
     for site in sites:
         database.lock_site(connection, site)
+        # Waits for runs that are beginning (`refuse_archived`), and keeps others from beginning.
         found = _known(connection, site, lock="for update")
         if found.is_archived:
             continue
@@ -196,6 +197,8 @@ def archive_sites(
                 f"{site} is the last site in use, and one is needed; create another one first"
             )
         of_site = _end_runs(connection, site, by=by, now=now)
+        # Airflow has the switch, and the command line can't reach it: the API server turns it off
+        # later.
         values = {"archived_at": now, "archived_by": by, "off_asked": True}
         registry.mark(connection, site, **values)
         details = {"ended_runs": of_site}

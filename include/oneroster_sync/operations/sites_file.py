@@ -76,6 +76,7 @@ def read_file(content: bytes) -> Wanted:
         message = "the file lists no sites"
         raise WrongFileError([document.wrong(("sites",), message, "version: 1 and sites: by name")])
     wrong = [_unknown(document, (name,), _TOP) for name in top if name not in _TOP]
+    # `version: true` would pass, since True equals 1 in Python.
     if top.get("version") != VERSION or isinstance(top.get("version"), bool):
         message = "this version of the file is not known"
         wrong.append(document.wrong(("version",), message, f"version: {VERSION}"))
@@ -163,6 +164,7 @@ _HEAD = """\
 # The sites of this installation. What would change:  oneroster sites plan FILE
 # Preferences that a site does not list here stay as they are; a new site needs credited_admin.
 """
+# YAML 1.1 reads the first three as line ends, and the last as a byte order mark.
 _ENDS = "\x85\u2028\u2029\ufeff"
 _LEFT_OUT = "# left out, since they may hold a secret: the sources of {sites}\n"
 

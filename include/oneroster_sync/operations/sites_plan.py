@@ -129,6 +129,8 @@ def apply(
         LastSiteError: No site would be left.
         BusyError: A run of a site to archive still works after `site_lifecycle.WAIT_S`.
     """
+    # Turns come before the transaction: a stage may hold one for minutes, and the transaction would
+    # keep the list of sites locked meanwhile. So the first plan only says whose turns to take.
     leaving = make_plan(wanted, archive_missing=archive_missing).sites_to(Action.ARCHIVE)
     with locks.hold_site_turns(database.engine(), leaving, wait_s=site_lifecycle.WAIT_S):
         with database.engine().begin() as connection:
@@ -197,6 +199,7 @@ def _due(connection: Connection, wanted: Wanted, there: Site) -> Change:
     site, given = there.site, dict(wanted.settings[there.site])
     chosen = preferences.load(connection, site)
     before = chosen.settings().model_dump(mode="json")
+    # Addresses that differ only in spelling are one login, and no change.
     admin, named = before["credited_admin"], given.get("credited_admin")
     if (
         isinstance(admin, str)

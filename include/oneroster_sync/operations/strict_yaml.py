@@ -19,6 +19,7 @@ MOST = 1 << 20
 """Maximum size of a file in bytes."""
 
 Path = tuple[str | int, ...]
+# Less than YAML 1.1 has: there `12:30` is 750, `no` is false, and `010` is 8.
 _PLAIN = {
     "tag:yaml.org,2002:null": re.compile(r"(?:~|null|Null|NULL|)$"),
     "tag:yaml.org,2002:bool": re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"),
@@ -117,6 +118,7 @@ class _Loader(yaml.SafeLoader):
 
 
 for _tag, _pattern in _PLAIN.items():
+    # None: for any first character, since the patterns themselves are strict.
     _Loader.add_implicit_resolver(_tag, _pattern, None)
 
 

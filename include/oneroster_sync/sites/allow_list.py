@@ -99,6 +99,7 @@ def entries(what: What, site: str) -> list[str]:
         SettingError: An entry of the variable can't be parsed.
     """
     return [
+        # Checked, since the name becomes a part of a path or a URL here.
         value.replace("{site}", checked(site))
         for sites, value in _entries(what)
         if fnmatchcase(site, sites)
@@ -188,12 +189,15 @@ def admit(
     recorded = _recorded(connection, after.site)
     wrong: dict[str, str] = {}
     for field, what, value in _named(after):
+        # A value that was saved before does not block a save of other fields; runs check it again.
         if (field, what, value) in known:
             continue
         if what is What.SOURCE and _leads_to_storage(value):
             wrong[field] = "this is a folder of the storage, where the runs of all sites are kept"
         elif allows(what, after.site, value) or _is_recorded(recorded, what, value):
             continue
+        # Where the deployment's variable is set, it alone decides, even for an administrator of all
+        # sites.
         elif everywhere and not _is_set(what):
             _record(connection, after.site, what, value, by, now)
         else:
@@ -274,6 +278,8 @@ def without_forbidden(chosen: Preferences) -> Preferences:
     ]
     given_up = {what for what, _ in wrong}
     changed: dict[str, Any] = {}
+    # A connection is for one source, and a new file can start only syncs of a site that has a
+    # source.
     if given_up & {What.SOURCE, What.CONNECTION}:
         changed = {
             "source": None,

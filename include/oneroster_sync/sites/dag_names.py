@@ -28,6 +28,7 @@ ROSTER_CHANGED = "oneroster_roster_changed"
 ASSETS = "oneroster://"
 """Prefix of the URIs of our assets; the site follows."""
 
+# Another namespace would give every stored run of a DAG run another id.
 _RUNS = uuid.UUID("6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51")
 
 

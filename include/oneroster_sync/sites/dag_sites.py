@@ -22,6 +22,8 @@ def site_names() -> list[str]:
     """
     remembered = settings.home() / "sites.json"
     try:
+        # In the try block, because a driver that can't be imported must not break the DAG file
+        # either.
         from oneroster_sync.database.plain import connect_briefly
 
         with connect_briefly() as connection:

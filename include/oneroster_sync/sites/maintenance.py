@@ -89,6 +89,7 @@ def begin(connection: Connection, reason: str, *, by: str, now: dt.datetime) -> 
     reason = " ".join(reason.split())
     if not reason or len(reason) > _LONGEST:
         raise NoReasonError(f"say why all syncs are stopped, in 1 to {_LONGEST} characters")
+    # Only the call whose insert succeeds writes the audit, so that it has one beginning.
     if connection.scalar(sa.text(_BEGIN), {"now": now, "by": by, "reason": reason}):
         _note(connection, "maintenance_begun", {"reason": reason}, by=by, now=now)
     found = find(connection)

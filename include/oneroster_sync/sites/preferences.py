@@ -78,6 +78,8 @@ class PauseWindow(Frozen):
         return self.first_on <= day <= self.last_on
 
 
+# One address: commas, angle brackets and line breaks would add recipients or headers to a mail. 320
+# characters are the most that SMTP allows: 64 before the @, and 255 after it.
 Address = Annotated[
     str,
     StringConstraints(
@@ -101,6 +103,8 @@ class Notices(Frozen):
     @field_validator("topics")
     @classmethod
     def _topics_in_order(cls, topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
+        # One order, so that the same choice is an equal value: the audit and a sites plan show no
+        # change.
         return tuple(topic for topic in Topic if topic in topics)
 
 
@@ -141,8 +145,10 @@ class Settings(Frozen):
     done_within_hours: Annotated[int, Field(ge=1, le=24)] | None = None
     """Notify if a scheduled sync is not done after this number of hours; None means never."""
     notices: Notices = Notices()
+    # The source comes before what depends on it: a validator sees only the fields above its own.
     source: Annotated[Text, Field(max_length=1000)] | None = None
     """Path or URL of a file or a folder, from which automatic syncs read their package."""
+    # The default is validated too, or a source that needs a login could be saved without one.
     source_connection: Annotated[ConnectionId | None, Field(validate_default=True)] = None
     """Airflow connection with the source's login; secrets are stored only there."""
     source_pattern: Annotated[Text, Field(min_length=1, max_length=200)] = "*.zip"
@@ -269,6 +275,7 @@ class Preferences(Settings):
 
     def settings(self) -> Settings:
         """Return the settings without the site and the version."""
+        # Not validated again: a stored source may be one that is refused today.
         return Settings.model_construct(**{name: getattr(self, name) for name in SETTINGS})
 
 

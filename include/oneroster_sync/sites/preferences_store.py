@@ -73,6 +73,7 @@ select p.saved_at, p.saved_by, coalesce(u.status = 'active', false) as admin_is_
 from preferences p left join users u on u.id = p.credited_admin_id
 where p.site = :site
 """
+# strpos, because % and _ of a name are no wildcards for it, as they would be for LIKE.
 _ACCOUNTS = """
 select email, coalesce(nullif(concat_ws(' ', given_name, family_name), ''), email) as name,
        role, managed
@@ -121,6 +122,7 @@ def read(site: str) -> Preferences | None:
     """
     from psycopg.rows import dict_row
 
+    # The connection is psycopg's, which writes parameters in another way than SQLAlchemy.
     query = _READ.replace(":site", "%(site)s") + _MAY_RUN
     with connect_briefly() as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query, {"site": site}).fetchone()
@@ -210,6 +212,7 @@ def save(
         values,
     )
     was = earlier.model_dump(mode="json") if earlier else {}
+    # By id: events are never erased, and the address would stay in them.
     changed = {
         k: [was.get(k), v] for k, v in dumped.items() if was.get(k) != v and k != "credited_admin"
     }
@@ -236,6 +239,7 @@ def use_up_raised_limit(
         return
     lock_preferences(connection, used.site)
     was = load(connection, used.site).guards
+    # An administrator has set another limit since the run began: that one is not used up.
     if was.raised != raised:
         return
     guards = was.model_copy(update={"raised": None}).model_dump(mode="json")
@@ -270,6 +274,7 @@ def make_site(
         settings: Preferences that differ from the default.
     """
     preferences = Preferences(**{**(settings or {}), "site": site, "credited_admin": admin})
+    # The insert decides between two callers at once; a select before it would let both through.
     made = connection.execute(
         sa.text("insert into sites (site) values (:site) on conflict do nothing"), {"site": site}
     )

@@ -100,6 +100,8 @@ def refuse_archived(connection: Connection, site: str) -> None:
     Raises:
         ArchivedSiteError: The site is archived.
     """
+    # Runs that begin at once don't block each other by it, but archiving, which locks `for update`,
+    # waits.
     found = find(connection, site, lock="for key share")
     if found is not None and found.is_archived:
         raise ArchivedSiteError(

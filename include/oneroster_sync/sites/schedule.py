@@ -108,6 +108,7 @@ def next_slot(preferences: Preferences, after: datetime) -> datetime | None:
 
 def missed_up_to(now: datetime) -> datetime:
     """Return the latest time of a slot that is too late to run at `now`."""
+    # A slot that is late by exactly GRACE still runs.
     return _utc(now) - GRACE - datetime.resolution
 
 
@@ -149,6 +150,7 @@ def skip_arrival(preferences: Preferences, arrived: datetime, *, now: datetime) 
     """
     arrived, now = _utc(arrived), _utc(now)
     noticed = _minute(arrived, preferences)
+    # The day of the run and not of the file: a file may come just before the first day of a pause.
     if window := _pause_window(preferences, now.date()):
         return Skip(
             SkipCause.PAUSED,
@@ -200,6 +202,7 @@ def list_days(
     Slots up to `now` are left out, because the list of runs shows what happened to them.
     """
     now = _utc(now)
+    # Slots are those after a moment, and one at midnight belongs to the first day.
     before = datetime.combine(first, time.min, tzinfo=UTC) - datetime.resolution
     upcoming = next_slot(preferences, now)
     slots = takewhile(lambda slot: slot.date() <= last, _slots(preferences, max(now, before)))
@@ -256,6 +259,7 @@ def _slots(preferences: Preferences, after: datetime) -> Iterator[datetime]:
         return
     first = after.toordinal()
     last = min(first + HORIZON.days, date.max.toordinal())
+    # From the day of `after` itself, whose slot may still come.
     for ordinal in range(first, last + 1):
         day = date.fromordinal(ordinal)
         if _WEEK[day.weekday()] not in preferences.days:

@@ -55,6 +55,7 @@ def propose_pause(
     Also return None if one of the site's pauses overlaps the proposed days.
     """
     bound = {"site": preferences.site, "today": today.isoformat()}
+    # The column is text in ISO order, so SQL compares it as it would compare dates.
     known = connection.scalars(sa.text(_ENDS), bound).all()
     year_ends_on = find_end_of_year(map(dt.date.fromisoformat, known), today=today)
     if year_ends_on is None or year_ends_on > today + AHEAD:

@@ -46,13 +46,16 @@ def format_time(time: dt.time, zone: str | None, *, year: int) -> str:
         year: Its winter and its summer give the two local times.
     """
     text = f"{time:%H:%M} UTC"
+    # January and July: one of them is winter and one summer in either hemisphere.
     seasons = [dt.datetime.combine(dt.date(year, month, 1), time, dt.UTC) for month in (1, 7)]
     found = [(utc, local) for utc in seasons if (local := _local(utc, zone))]
     if not found:
         return text
+    # In London one season is UTC itself, and is shown beside the other.
     seen = [(utc, _local(utc, zone) or utc) for utc in seasons]
     times = " or ".join(sorted({f"{local:%H:%M}" for _, local in seen}))
     shifts = sum((local.date() - utc.date()).days for utc, local in seen)
+    # Only if both seasons shift the day in the same direction.
     day = {-2: ", the day before", 2: ", the day after"}.get(shifts, "")
     return f"{text} ({times} in {city_of(zone)}{day})"
 

@@ -53,10 +53,10 @@ def listed_values(file: str, column: str) -> frozenset[str]:
 
 _NONE: frozenset[str] = frozenset()
 
-# 1.1 and 1.2 know only true and false; the others are spelled so in exports of real systems.
 BOOLEANS = frozenset({"enabledUser", "primary"})
 """Columns that hold true or false."""
 
+# 1.1 and 1.2 know only true and false; the others are spelled so in exports of real systems.
 BOOLEAN_SPELLINGS = {
     "true": "true",
     "t": "true",

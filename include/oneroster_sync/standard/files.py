@@ -257,7 +257,7 @@ ROSTERING_FILES = (
     "users",
     "enrollments",
 )
-"""The files that the sync opens: a referenced file comes before the files that reference it."""
+"""The files that the sync opens; except for roles, a file comes before those that reference it."""
 
 _NEVER_OPENED_1_1 = frozenset(
     {
