@@ -29,6 +29,7 @@ COLUMNS = (
     "meaning",
     "hint",
 )
+# Those of OWASP's ASVS 1.2.10 (CSV injection), the full-width twins, the line feed, | and %.
 _STARTS_FORMULA = tuple("=+-@\t\r\n\0＝＋－＠|%")  # noqa: RUF001  full-width twins
 _BLOCK = 500
 

@@ -106,6 +106,7 @@ def page_of_runs(
     bound |= {"site": site}
     total = int(connection.scalar(sa.text(f"select count(*) from runs where {where}"), bound) or 0)  # noqa: S608
     if before is not None:
+        # By position and not by offset: a run that begins meanwhile moves none to another page.
         where += " and (started_at, run_id) < (:before_at, cast(:before_id as uuid))"
         bound["before_at"], bound["before_id"] = _read_cursor(before)
     query = f"{select_runs()} where {where} order by started_at desc, run_id desc limit :limit"

@@ -353,6 +353,8 @@ def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
             ":by, :now, :version "
             f"from plan_{table} p join {table} t on t.site = :site and {of_record} "
             "order by p.sourced_id"
+            # An added record has no id in the plan; a changed one may have no sourcedId after it
+            # (an undo of a link).
             for of_record in (
                 "p.action = 'add' and t.sourced_id = p.after_sourced_id",
                 "p.action <> 'add' and t.id = p.id",

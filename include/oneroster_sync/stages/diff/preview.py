@@ -71,6 +71,7 @@ def page_of_plan(
         chosen = table.filter(pc.equal(table["action"], action)) if action else table
         chosen = _holding(of_kind, chosen, q) if q else chosen
         chosen = _of_school(connection, plan, of_kind, chosen, school) if school else chosen
+        # The cursor counts the chosen changes of all kinds, one kind after the other.
         part = chosen.slice(max(after - passed, 0), limit + 1 - len(page))
         page.extend(_as_change(of_kind, row, files[of_kind]) for row in part.to_pylist())
         passed += chosen.num_rows

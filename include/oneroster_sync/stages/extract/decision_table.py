@@ -132,6 +132,7 @@ MARKS = {
 
 MARKED, NO_STAFF, NOT_PRIMARY = "marked", "no_staff", "not_primary"
 """Values of a snapshot's column `goes`: why a row goes; null if it does not."""
+# 1.0's inactive in all versions: the suites of the later ones refuse such a row anyway.
 _ASKED_BY_STATUS = pa.array(["tobedeleted", "inactive"])
 
 

@@ -166,6 +166,7 @@ def _read(
     findings.extend(package.findings)
     _respell_names(package, profile, findings)
     headers, unread = _headers(package, files, dialect)
+    # Before all findings about headers: the name of the format explains all of them.
     if (other := lookalike(headers)) is not None:
         expected = f"OneRoster CSV; this is {other}"
         raise RefusedError(Finding("package.lookalike", expected=expected))
@@ -179,6 +180,7 @@ def _read(
         name: manifest.modes.get(name, Mode.ABSENT) if name in files else Mode.ABSENT
         for name in ROSTERING_FILES
     }
+    # With courses of earlier syncs, classes may refer to those.
     if not known.has_courses:
         _leave_out_assignments(extracted, files)
     staff = Staff(

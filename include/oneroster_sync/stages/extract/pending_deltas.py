@@ -229,7 +229,7 @@ class Folded:
 def read_folded(context: RunContext, connection: Connection) -> Folded:
     """Return the folded files of a run whose packages are extracted.
 
-    The roster is read only if files have to be folded.
+    The roster is read only to fold files, to restore hashes, or to judge roles again.
 
     Raises:
         MissingStageError: Extract did not run to its end.

@@ -379,6 +379,7 @@ class Staff:
         """Return the sourcedIds of users.csv that are not staff; they are never stored."""
         if self._never_staff is None:
             dropped = _joined(self._dropped)
+            # A teacher who is a parent may have two rows, of which one is kept.
             self._never_staff = dropped.filter(pc.invert(pc.is_in(dropped, _joined(self._kept))))
         return self._never_staff
 

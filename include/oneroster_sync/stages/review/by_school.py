@@ -73,6 +73,8 @@ def _changes(kind: str, plan: Plan, roster: Roster) -> pa.Table:
         pa.array(list(_SORTS.values())), pc.index_in(table["action"], pa.array(list(_SORTS)))
     )
     if kind == "users":
+        # The school before the plan, because removals are compared with the records that it has
+        # now.
         cells = pc.coalesce(table["before_org_sourced_ids"], table["after_org_sourced_ids"])
         return _spread(cells, sort)
     if kind == "courses":

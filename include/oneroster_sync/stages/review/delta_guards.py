@@ -72,6 +72,7 @@ def holds_of_deltas(
     found = hold_out_of_step(plan, extracted.modes, lost, roster)
     if plan.is_empty():
         return tuple(found)
+    # What holds the plan as a whole is not named once more for a part.
     known = {(hold.code, hold.kind, hold.school) for hold in holds}
     for number, (good, bad) in sorted(parts.items()):
         for hold in _judge_part(run, good, bad, roster, now):

@@ -85,8 +85,8 @@ def check_plan(
 ) -> tuple[Hold, ...]:
     """Return all reasons to hold a plan; an empty tuple means that it is clear.
 
-    A plan that changes nothing is held only for an empty file, so that errors that nobody fixes do
-    not require a decision every day.
+    A plan that changes nothing is held only for an empty file and for terms that move, so that
+    errors that nobody fixes do not require a decision every day.
 
     Args:
         plan: The plan.

@@ -64,6 +64,7 @@ class ColumnValuesReferTo(ColumnMapMetricProvider):
                 pc.list_parent_indices(split),
             )
         wrong = pc.filter(of_cell, pc.invert(target.accepts(ids, state)))
+        # No code is -1, factorize's code of a null: Great Expectations leaves nulls out before.
         right = np.ones(len(cells), bool)
         right[wrong.to_numpy()] = False
         return pd.Series(right[codes], index=column.index)

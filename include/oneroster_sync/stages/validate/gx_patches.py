@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from great_expectations.core.id_dict import IDDictID
     from jinja2.bccache import Bucket
 
+# Types whose repr is the whole value, so that it can be a key of the cache.
 _PLAIN = (str, int, float, bool, type(None), list, dict)
 
 
@@ -74,6 +75,7 @@ def _described_once(original: property) -> property:
         known = cache[id(self)][1]
         return ExpectationConfiguration(
             type=known.type,
+            # A copy: Great Expectations adds the batch's id to the arguments (`Validator`, 1.24).
             kwargs=dict(known.kwargs),
             meta=known.meta,
             notes=known.notes,

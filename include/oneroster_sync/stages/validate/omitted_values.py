@@ -65,6 +65,7 @@ def _accepted_ids(
     ]
     if not asked:
         return pa.nulls(len(cells), pa.string())
+    # Few lists differ, so each is split once.
     distinct = cells.combine_chunks().dictionary_encode()
     split = pc.split_pattern(distinct.dictionary, ",")
     ids, of_cell = pc.utf8_trim_whitespace(pc.list_flatten(split)), pc.list_parent_indices(split)

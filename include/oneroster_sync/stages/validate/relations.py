@@ -33,6 +33,7 @@ from oneroster_sync.stages.validate.gx_internals import multicolumn_condition_pa
 from oneroster_sync.stages.validate.targets import TARGETS
 from oneroster_sync.standard.timestamps import in_utc
 
+# As texts, before and after every ISO date.
 _ALWAYS, _FOR_EVER = "0000-00-00", "9999-99-99"
 
 

@@ -337,6 +337,8 @@ def _only_relevant(found: pa.Table, table: pa.Table) -> pa.Table:
         of_these = pc.is_in(found["row"], table["row"].filter(going).combine_chunks())
         is_reported = pc.is_in(found["column"], _RELEVANT_WHEN_REMOVED)
         of_roles = pc.equal(found["target_file"], "roles.csv")
+        # The sourcedId matters, but not that roles.csv has no role for it: a user who goes needs
+        # none.
         is_reported = pc.and_not(is_reported, pc.fill_null(of_roles, False))
         found = found.filter(pc.or_(pc.invert(of_these), is_reported))
     return _without_explained(found)

@@ -100,6 +100,7 @@ def _settled(expectation: dict[str, Any], in_use: Collection[str]) -> dict[str, 
 
 def effect_of(expectation: dict[str, Any]) -> str:
     """Return an expectation's effect at a site that uses none of the settings it names."""
+    # Critical is Great Expectations' own default (1.24).
     by_severity = "row" if expectation.get("severity", "critical") == "critical" else "warn"
     return str(expectation["meta"].get("effect", by_severity))
 
