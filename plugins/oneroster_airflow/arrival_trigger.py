@@ -58,6 +58,8 @@ class PackageArrival(BaseEventTrigger):
         watch, logins = Watch(), _Logins()
         try:
             while True:
+                # In threads: queries and servers that block would stop all triggers of this
+                # triggerer.
                 # An error now (such as an unreachable database) may be gone at the next check.
                 try:
                     watched = await asyncio.to_thread(watch.list_watched, cls._triggers())
@@ -122,6 +124,7 @@ class _Logins:
                     is_missing = isinstance(error, AirflowNotFoundException)
                     why = "Airflow has none of that id" if is_missing else _in_short(error)
                     log.warning("A connection can't be used.", connection=connection_id, error=why)
+                # A failure is kept too, so that a missing connection is not asked for at each look.
                 self._kept[connection_id] = monotonic() + LOGINS_KEPT_S, login
             found[connection_id] = login
         return found

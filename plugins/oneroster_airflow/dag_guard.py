@@ -141,6 +141,7 @@ class Doors:
             return await without_parameters(asked.scope, asked.path, send)
         if self._is_elsewhere(routes):
             return send
+        # Before the body: nobody without a login makes this server read one.
         await self._log_in(asked, must=self._guards_all or _is_placed(routes))
         for route in routes:
             if airflow_routes.has_body(route):
@@ -183,6 +184,7 @@ class Doors:
         if self._guards_all:
             await self._log_in(asked)
             raise Problem(403, detail, code="route.unknown")
+        # latin-1 reads any bytes; parse_qsl then decodes the escapes as UTF-8.
         query = parse_qsl(asked.scope["query_string"].decode("latin-1"))
         if not airflow_routes.is_under(asked.path, airflow_routes.OF_AIRFLOW):
             return
@@ -192,6 +194,7 @@ class Doors:
         if names_ours or airflow_routes.names_ours(_value(asked.body)):
             raise Problem(403, detail, code="route.unknown")
         where = (asked.scope["method"], asked.path)
+        # Bounded, because the paths come from requests.
         if where not in _NOTED and len(_NOTED) < _MOST:
             _NOTED.add(where)
             log.warning("A writing route of Airflow is not known to the guard.", route=named)
@@ -223,8 +226,10 @@ class Doors:
         if rule.deed is Deed.SWITCH:
             if not _is_bool(asked.parsed.get("is_paused")):
                 raise Problem(422, "Send is_paused: true pauses the DAG, false resumes it.")
+            # A pending pause of a restored site would otherwise undo this switch later.
             await run_in_threadpool(_settle)
         elif rule.may is May.OPERATE:
+            # To clear or mark an undo or a mapping carries it out again.
             graver = [t for t in found if await run_in_threadpool(reach.is_graver_run, t)]
             await _insist(asked.user, May.ADMINISTER, graver)
             found = set(graver)
@@ -393,6 +398,7 @@ async def _answer(asked: _Asked, place: dict[str, str]) -> None:
 def _record(place: dict[str, str], verdict: held_decision.Verdict) -> None:
     dag_id, dag_run_id = place["dag_id"], place["dag_run_id"]
     run = runs.find(dag_names.run_id_of(dag_id, dag_run_id))
+    # Airflow would refuse this answer after we had recorded it.
     if run.outcome == "held" and not airflow_db.waits(dag_id, dag_run_id):
         detail = "This DAG run does not wait for an answer any more; decide on the run's own page."
         raise Problem(409, detail, code="run.decided")

@@ -59,6 +59,8 @@ def list_documents() -> tuple[tuple[str, str], ...]:
     stories = re.findall(r"\]\(([a-z-]+)\.md\)", guide.read_text("utf-8"))
     names = [f"guide/{_OVERVIEW}", *(f"guide/{name}" for name in dict.fromkeys(stories))]
     names += [f"reference/{path.stem}" for path in sorted((FOLDER / "reference").glob("*.md"))]
+    # Pages with MyST's directives are for the built documentation: this renderer would show their
+    # source.
     shown = [(name, _file(name)) for name in names]
     return tuple((name, _title(file)) for name, file in shown if "```{" not in file.read_text())
 
@@ -72,6 +74,7 @@ def read_document(name: str) -> Document:
     """
     if name not in dict(list_documents()):
         raise NoDocumentError(f"The documentation of this installation has no page {name}.")
+    # No raw HTML: the pages insert the result into their own document.
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(_file(name).read_text("utf-8"))
     heading = tokens.index(next(token for token in tokens if token.type == "heading_close"))

@@ -47,6 +47,7 @@ def on_new_dag_import_error(filename: str, stacktrace: str) -> None:
         is_ours = "oneroster_airflow" in Path(filename).read_text("utf-8", errors="replace")
     except OSError:
         return
+    # In a thread, since the DAG processor waits for its listeners.
     if is_ours:
         threading.Thread(target=_notify_of_file, name=THREAD, args=(filename,), daemon=True).start()
 
@@ -75,6 +76,7 @@ def _write_note(dag_run: Any) -> None:
 
     outcome = find_outcome(dag_names.run_id_of(dag_run.dag_id, dag_run.run_id))
     if outcome is not None:
+        # Airflow's column has 1,000 characters.
         dag_run.note = f"{NOTE}{outcome}"[:_LONGEST]
 
 

@@ -64,6 +64,8 @@ class Guesses:
             return
         for key in (("name", name), ("address", address)):
             count = self._count(key)
+            # Written anew at the end, so that the first entry is the oldest, and is forgotten
+            # first.
             self._wrong.pop(key, None)
             self._wrong[key] = (count + 1, self._now())
         while len(self._wrong) > _KEPT:
@@ -71,6 +73,7 @@ class Guesses:
 
     def _delay(self, kind: str, value: str) -> float:
         beyond = self._count((kind, value)) - _FREE[kind]
+        # The exponent is bounded, because a float overflows at 2.0 ** 1024.
         return 0.0 if beyond < 0 else min(_FIRST_S * 2.0 ** min(beyond, 20), LONGEST)
 
     def _count(self, key: tuple[str, str]) -> int:
@@ -132,6 +135,8 @@ class LoginDelay:
     async def _try(
         self, scope: Scope, body: bytes, send: Send, key: tuple[str, str], *, is_token: bool
     ) -> None:
+        # Weakly held: a lock lives as long as a try holds or awaits it, so names that are made up
+        # leave none.
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
             await self._sleep(self._guesses.delay(*key))
@@ -167,6 +172,7 @@ def _name_in(body: bytes, kind: str) -> str | None:
             found = named.get("username", "") if isinstance(named, dict) else None
     except (ValueError, RecursionError):
         return None
+    # As a key: other spellings of one name share its count, and a long one takes little memory.
     return found.strip().casefold()[:256] if isinstance(found, str) else None
 
 

@@ -43,6 +43,8 @@ class OneRosterPlugin(AirflowPlugin):
         from oneroster_airflow.web_server import WebServer
 
         return [
+            # So foreign host names are refused before anything else, and the guard, which queries
+            # databases, comes last.
             {"middleware": Doors, "name": "OneRoster's guard of Airflow's routes"},
             {"middleware": LoginDelay, "name": "OneRoster's delay of guessed logins"},
             {"middleware": WebServer, "name": "OneRoster's headers and hosts"},

@@ -49,6 +49,7 @@ def form_of(run: Run) -> ParamsDict:
                 title="Reason",
                 description="For the audit; it may be left out.",
             ),
+            # Airflow's form does not show a constant, and sends it with the answer.
             PLAN: Param(run.plan_hash, type="string", const=run.plan_hash, title="Plan"),
         }
     )

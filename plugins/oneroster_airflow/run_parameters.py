@@ -67,6 +67,7 @@ class _Blanks:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            # Held back too: its content-length is that of the answer with the parameters.
             self._start = message
             return
         self._body += bytes(message.get("body", b""))

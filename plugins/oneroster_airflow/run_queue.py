@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ALIVE = ["queued", "running"]
 _FIRST = dag_names.STAGES[0]
+# "null" is how Airflow's API for tasks spells the state of a task that is not scheduled yet.
 _NOT_ENDED = [
     *("null", "scheduled", "queued", "running", "restarting"),
     *("up_for_retry", "up_for_reschedule", "deferred"),
@@ -94,6 +95,7 @@ def ahead_of(run_id: str, site: str, context: Any) -> Ahead | None:
 def _asked_for_earlier(mine: Any, ti: Any) -> list[str]:
     """Return the DAG runs of the same DAG with earlier requests that are about to begin."""
     asked: dict[str, Any] = {"dag_id": mine.dag_id, "task_ids": [_FIRST]}
+    # One request in the usual case; the states of all runs are read only if another one waits.
     if ti.get_ti_count(**asked, states=_NOT_ENDED) <= 1:
         return []
     earlier = []

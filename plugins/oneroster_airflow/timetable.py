@@ -118,6 +118,7 @@ class PreferencesTimetable(Timetable):
     def _preferences(self) -> Preferences | None:
         """Return the saved preferences, or None; they are cached for `HELD_FOR`."""
         now = self._now()
+        # The lower bound is for a clock that was set back.
         if self._held is not None and timedelta() <= now - self._held[0] < HELD_FOR:
             return self._held[1]
         preferences = (self._read or _read_from_store)(self.site)

@@ -24,6 +24,7 @@ def fingerprint() -> str:
 
 def react_apps() -> list[dict[str, Any]]:
     """Return the pages for Airflow: one in its navigation, one at every DAG run."""
+    # Without a slash at the beginning: it is relative to Airflow's base URL, which may have a path.
     files = f"oneroster/static/{fingerprint()}"
     shared = {
         "bundle_url": f"{files}/{BUNDLE}",

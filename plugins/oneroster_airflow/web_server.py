@@ -87,6 +87,7 @@ class WebServer:
         if self._hosts is None or host in self._hosts or host in {"localhost", self._own}:
             return True
         try:
+            # An address can't be rebound, and tools of this machine use it.
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
@@ -108,6 +109,7 @@ class WebServer:
 def _name_of(host: str) -> str:
     """Return the name or address of a Host header without its port; empty if it has none."""
     try:
+        # `localhost.` is the same host.
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return ""

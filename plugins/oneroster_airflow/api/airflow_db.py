@@ -88,6 +88,8 @@ def set_enabled(site: str, *, enabled: bool) -> None:
         dag = session.get(DagModel, dag_names.sync_dag_id(site))
         if dag is None:
             raise NoDagError(_unknown(dag_names.sync_dag_id(site)))
+        # The parse is requested after this session has committed: Airflow must not read the old
+        # state.
         dag.is_paused = not enabled
     ask_for_parse(site)
 
@@ -122,6 +124,7 @@ def switch_off(site: str, *, hide: bool) -> None:
         )
         for dag_run in session.scalars(open_runs).all():
             for task in dag_run.task_instances:
+                # A running task ends by itself: its run has been discarded.
                 if task.state not in {*State.finished, TaskInstanceState.RUNNING}:
                     task.state = TaskInstanceState.SKIPPED
             dag_run.set_state(DagRunState.FAILED)
@@ -149,6 +152,8 @@ def _ask_for_parse(which: Any) -> None:
         which, DagModel.bundle_name.is_not(None), DagModel.relative_fileloc.is_not(None)
     )
     with create_session() as session:
+        # One row is enough, since all our DAGs are in one file; a stale DAG may have been in
+        # another.
         place = session.execute(found.order_by(DagModel.is_stale).limit(1)).first()
         if place is None:
             return
@@ -371,6 +376,7 @@ def _tries(session: Any, dag_id: str, dag_run_id: str, name: str) -> list[Any]:
         query = select(model).where(
             model.dag_id == dag_id, model.run_id == dag_run_id, model.task_id == name
         )
+        # Airflow's log reader looks at the DAG run of each task.
         for task in session.scalars(query.options(joinedload(model.dag_run))):
             if task.try_number > 0 and task.start_date is not None:
                 found[task.try_number] = task

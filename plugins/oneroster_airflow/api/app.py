@@ -66,6 +66,7 @@ def create_app() -> FastAPI:
         title="OneRoster sync",
         version="1",
         description="Preferences, uploads, runs and their stories. Log in as for Airflow's API.",
+        # FastAPI's own document and pages ask for no login; `/openapi.json` below needs a reader.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -99,6 +100,7 @@ def create_app() -> FastAPI:
         if isinstance(route, APIRoute) and permission(route) is None:
             raise UnguardedRouteError(f"{route.path} names no permission")
     app.include_router(api)
+    # After the check above: this is the only route without a permission.
     app.add_api_route("/health", _health, tags=["health"], include_in_schema=False)
     app.mount(f"/static/{fingerprint()}", _Files(directory=FOLDER))
     app.add_middleware(Safety)

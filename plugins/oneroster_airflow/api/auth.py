@@ -127,6 +127,8 @@ def permissions_of(user: Any, site: str | None) -> frozenset[May]:
     if not manager.is_authorized_dag(method="GET", user=user, details=details):
         return frozenset()
     may = {May.READ}
+    # Airflow has no question for "operator": to write connections is what Op and Admin may, and
+    # others may not, in both auth managers.
     if manager.is_authorized_connection(method="PUT", user=user) or _is_granted(
         manager, "POST", site, user
     ):
@@ -160,6 +162,8 @@ def _is_granted(manager: Any, method: str, site: str | None, user: Any) -> bool:
     """Tell whether FAB allows a method on OneRoster to a user, for all sites or for one."""
     if not _is_a(manager, _FAB, "FabAuthManager"):
         return False
+    # Under the simple auth manager every custom view is allowed to everybody, hence the check
+    # above.
     resources = [RESOURCE, *([f"{RESOURCE}:{site}"] if site else [])]
     return any(
         manager.is_authorized_custom_view(method=method, resource_name=resource, user=user)

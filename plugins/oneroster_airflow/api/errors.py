@@ -107,6 +107,8 @@ def handle_problems(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
     for kind in _STATUSES:
         app.exception_handler(kind)(_explained)
+    # DatabaseError is retriable as well, but its text names variables and servers: it stays in the
+    # log.
     for silence in (DatabaseError, exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.exception_handler(silence)(_no_database)
 
@@ -153,6 +155,7 @@ def _explained(_request: Request, error: Exception) -> JSONResponse:
 
 def explained(error: OneRosterError) -> JSONResponse:
     """Return the answer for one of our errors."""
+    # GoneError and NotFoundError are UserErrors too, so they are listed before it.
     status = next(status for base, status in _STATUSES.items() if isinstance(error, base))
     return Problem(status, sentence(str(error)), code=error.code).answer()
 

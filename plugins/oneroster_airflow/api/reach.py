@@ -77,6 +77,7 @@ def is_graver_run(target: Target) -> bool:
 
 async def of_pattern(scope: Scope) -> set[Target]:
     """Return our DAGs that a bulk change of DAGs reaches, by Airflow's own filters."""
+    # Airflow's dependencies find the auth manager in the state of the app that answers.
     _filters.state.auth_manager = scope["app"].state.auth_manager
     asked = {**scope, "path": "/", "root_path": "", "raw_path": b"/", "method": "GET"}
     asked.pop("app", None)
@@ -93,6 +94,7 @@ async def of_pattern(scope: Scope) -> set[Target]:
     await _filters(asked, nothing, take)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return set()  # Airflow refuses the same query for the same reason
+    # The body of an error is no list of ids, so it raises here, and the request is refused.
     return {Target(dag_id) for dag_id in _IDS.validate_json(body) if is_ours(dag_id)}
 
 
@@ -130,4 +132,5 @@ def _read(number: Any) -> int:
         found = _NUMBER.validate_python(number)
     except ValidationError:
         return -1
+    # Airflow's ids are 32-bit integers, and PostgreSQL raises an error for a larger one.
     return found if found < 1 << 31 else -1

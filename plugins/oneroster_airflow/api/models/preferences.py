@@ -114,6 +114,7 @@ class PreferencesState(BaseModel):
 class PreferencesSave(_Body):
     """Preferences to save, and the version that they are based on."""
 
+    # The column is a 32-bit integer, and PostgreSQL raises an error for a larger number.
     version: Annotated[int, Field(ge=0, le=2**31 - 1)]
     settings: Settings
 

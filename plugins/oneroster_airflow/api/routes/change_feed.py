@@ -45,6 +45,8 @@ def changes_after(
     """
     del actor
     with database.engine().connect() as connection:
+        # A transaction of its own: `read_page` sets the isolation level, which only a new one
+        # allows.
         with connection.begin():
             preferences_store.load(connection, site)
         page = change_feed.read_page(connection, site, after, limit)

@@ -107,6 +107,7 @@ def undo(
     with database.engine().connect() as connection:
         registry.refuse_archived(connection, run.site)
         maintenance.refuse(connection)
+        # The run checks all this again; here the person gets the reason at once.
         refuse_without_audit(connection, run.run_id)
     conf = {"undo": run.run_id, "undo_of": body.model_dump() if body else None}
     return models.Started(**started(dag_names.upload_dag_id(run.site), conf, by=actor.name))

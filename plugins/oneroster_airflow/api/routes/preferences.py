@@ -50,6 +50,7 @@ def save(
     Source, connection and channels must be allowed for this site by the deployment. If the
     deployment has no rule, only an administrator of all sites may name new ones.
     """
+    # A missing setting would silently become its default, and undo a choice of another person.
     missing = [name for name in SETTINGS if name not in body.settings.model_fields_set]
     if missing:
         errors = [FieldProblem(field=name, message="This setting is required.") for name in missing]
@@ -134,6 +135,8 @@ def enable(site: Site, body: models.Enabled, actor: Administrator) -> models.Ena
         preferences_store.load(connection, site)
         registry.refuse_archived(connection, site)
         event = "sync_enabled" if body.enabled else "sync_disabled"
+        # In one transaction with the switch: if Airflow does not know the DAG, the event is rolled
+        # back.
         preferences_store.note_event(connection, site, actor.name, event, {}, now=now)
         try:
             airflow_db.set_enabled(site, enabled=body.enabled)
@@ -187,6 +190,7 @@ def _scheduled(site: str, body: models.Schedule) -> Preferences:
 def _calendar(chosen: Preferences, month: str | None, months: int) -> models.Calendar:
     now = dt.datetime.now(dt.UTC)
     first = dt.date.fromisoformat(f"{month}-01") if month else now.date().replace(day=1)
+    # The last day is the one before the first of the month after, which needs no lengths of months.
     years, after = divmod(first.month - 1 + months, 12)
     last = dt.date(first.year + years, after + 1, 1) - dt.timedelta(days=1)
     days = schedule.list_days(chosen, first, last, now=now)

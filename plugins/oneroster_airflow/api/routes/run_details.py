@@ -96,6 +96,7 @@ def changes_csv(
     del actor
     run = find(run_id)
     asked: dict[str, Any] = {"kind": kind, "action": action, "q": q, "school": school}
+    # Read before the answer begins: after its first byte, a missing plan could not become a 410.
     first = _page_of_changes(run, **asked, after=0, limit=_BLOCK)
     return StreamingResponse(
         format_csv(_rows_of_changes(run, first, asked), _COLUMNS),
@@ -106,6 +107,7 @@ def changes_csv(
 
 def _rows_of_changes(run: Run, page: _Page, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     while True:
+        # Each page opens its own connection, so that a slow download does not keep one.
         found, following = page
         for change in found:
             yield {
@@ -154,6 +156,7 @@ def causes(run_id: RunId, actor: Reader) -> models.Causes:
         found = run_details.causes(connection, run_id)
         if not found and any((run.findings or {}).values()):
             _refuse_if_expired(connection, run, "findings")
+    # A target is the sourcedId of a record, which may be a person.
     if not actor.is_allowed(May.DETAILS):
         found = [{**cause, "target": None} for cause in found]
     return models.Causes(causes=[models.Cause(**cause) for cause in found])

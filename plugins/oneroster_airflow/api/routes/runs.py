@@ -31,6 +31,7 @@ from oneroster_sync.stages.validate.data_docs import read_report
 
 router = APIRouter(tags=["runs"])
 
+# The spelling in which we print ids: PostgreSQL reads others too, and refuses the rest by an error.
 RUN_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 RunId = Annotated[str, Path(description="Id of a run.", pattern=RUN_ID)]
 Limit = Annotated[int, Query(ge=1, le=200)]

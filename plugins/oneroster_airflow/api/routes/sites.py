@@ -48,6 +48,7 @@ def me(
         record = registry.find(connection, site) if allowed else None
     archived_at = record.archived_at if record else None
     if archived_at is not None:
+        # Nothing of an archived site changes, whatever the user may do elsewhere.
         allowed &= {May.READ, May.DETAILS}
     named = site if allowed else None
     may = _permissions(allowed)
@@ -67,6 +68,7 @@ def sites(actor: Reader, user: GetUserDep) -> models.Sites:
         health = read_health(connection, now=now, standstills=still)
         stopped = maintenance.find(connection)
     if actor.is_allowed(May.ADMINISTER):
+        # Only administrators give permissions to roles: from their visit on, FAB has these to give.
         fab_permissions.offer(there)
     seen = {site: may for site in there if May.READ in (may := permissions_of(user, site))}
     states = airflow_db.dag_states(site for site in seen if not there[site].is_archived)

@@ -99,10 +99,12 @@ async def upload(
     if kind in MAPPINGS:
         actor.require_also(May.ADMINISTER)
     await run_in_threadpool(_check_site, site)
+    # `isdigit` alone is true for digits such as ², which `int` refuses.
     if content_length is None or not content_length.isascii() or not content_length.isdigit():
         raise Problem(411, "Send the length of the file as Content-Length.")
     with _counted(actor.name):
         await run_in_threadpool(_check_rate, site, actor.name)
+        # First make room: what killed servers left may be as large as this upload.
         await run_in_threadpool(uploads.sweep, site, now=dt.datetime.now(dt.UTC))
         receiving = uploads.Receiving(site, kind, name)
         try:
@@ -213,6 +215,8 @@ async def _receive(request: Request, receiving: Receiving, size: int) -> Upload:
                         piece = await asyncio.wait_for(anext(pieces), patience)
                     except StopAsyncIteration:
                         break
+                    # A disk or a bucket may block, and would stop all other requests of this
+                    # server.
                     await run_in_threadpool(receiving.write, piece)
         except (TimeoutError, ClientDisconnect):
             raise Problem(
@@ -230,6 +234,7 @@ def _begin(site: str, kind: Kind, taken: Upload, by: str, *, check_only: bool) -
     try:
         begun = started(dag_names.upload_dag_id(site), conf, by=by)
     except Problem:
+        # No run will read the file and delete it.
         uploads.forget(site, taken.package)
         raise
     same = None
