@@ -126,6 +126,7 @@ def sync(request: Request, *, clock: Clock) -> Run:
             run = validate(run)
             run = diff(run)
             run = review(run, now=clock())
+            # Not left to apply: an empty or a held plan of a newer package replaces older ones too.
             supersede_older(run, now=clock())
             run = apply(run, now=clock())
         return runs.find(run.run_id)
@@ -254,6 +255,7 @@ def begin(
             if other.outcome is None and _is_cut_off(other, is_over):
                 runs.mark_cut_off(connection, other.run_id, now=now)
         run = runs.begin(connection, _opened(request, chosen, admin, now))
+        # A retry of a run that was applied must not turn it into a failed one.
         if admin is None and run.applied_at is None:
             reason = "the credited administrator is missing or inactive; choose another one"
             runs.update(

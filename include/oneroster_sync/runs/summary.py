@@ -159,6 +159,7 @@ def measure_times(run: Run, *, now: dt.datetime) -> Times:
     ended_at = run.ended_at or now
     if run.expires_at is None:
         return Times((ended_at - run.started_at).total_seconds(), 0, None)
+    # Only the deadline is stored: review sets it from these hours when it holds the plan.
     held_at = run.expires_at - dt.timedelta(hours=run.preferences.approval_hours)
     work, until = held_at - run.started_at, ended_at
     if run.decision == "approved" and run.decided_at is not None:

@@ -171,6 +171,7 @@ class Exporter:
         """Measure a stage, and make a span for it below the span of its run."""
         observed, began = Observed(), time.monotonic()
         here = trace.get_current_span().get_span_context()  # of Airflow's task, where it traces
+        # Linked and not the parent: a task's span belongs to one try, and a run outlives it.
         links = [trace.Link(here)] if here.is_valid and here.trace_id != _ids(run)[0] else []
         with self.batch():
             span = self._tracer.start_span(

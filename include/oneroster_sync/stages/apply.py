@@ -156,6 +156,8 @@ def apply_plan(
         sqlalchemy.exc.OperationalError: The database can't be reached; another try may help.
     """
     with _without_values(), engine.begin() as connection:
+        # Held from before the audit draws its first id until the commit, so that readers of the
+        # change feed see one version after the other, each with all of its changes.
         lock_site(connection, plan.site)
         # The row is read under its lock: a decision or a discard that arrives now waits for the
         # commit.

@@ -343,6 +343,7 @@ def _why_not(
             return _NO_USER
     for side, id_ in ((users, row["user_id"]), (courses, row["course_id"])):
         unnamed = side.after(id_)["sourced_id"] is None
+        # A sourcedId that the record has now may name another record after the undo.
         if side.name(id_) is None or (unnamed and side.name(id_) in new_ids):
             return _NO_NAME
     return None

@@ -61,6 +61,7 @@ def desired_users(
             is_there = field.source not in missing and field.source in valid.column_names
             kept = _kept(valid, field.source, before[field.name]) if is_there else None
             columns[field.name] = before[field.name] if kept is None else kept
+    # Where the username is the login, it is the person's address too.
     columns["email"] = pc.coalesce(columns["email"], columns["login"])
     if roles is None:
         columns["role"] = to_platform_roles(valid["role"])
@@ -270,6 +271,7 @@ def _late_adoptions(desired: pa.Table, before: pa.Table, admin: int) -> pa.Table
     desired, before = desired.filter(theirs), before.filter(theirs)
     after = _after(desired) | {"managed": pa.repeat(True, desired.num_rows)}
     leaves = pc.and_(pc.equal(before["status"], "active"), pc.equal(desired["status"], "inactive"))
+    # No adoption, so that the guards count it as a removal.
     action = pc.if_else(leaves, "deactivate", "adopt")
     reason = pc.if_else(leaves, DISABLED, _LINKED)
     return changes(USER_FIELDS, before, after, action, reason, desired["row"])
@@ -350,6 +352,7 @@ def fold_roles(roles: pa.Table) -> pa.Table:
     known = pa.array(list(PLATFORM_ROLE))
     rank = pc.add(
         pc.fill_null(pc.index_in(roles["role"], known), len(PLATFORM_ROLE) - 1),
+        # More than there are roles: any primary role goes before any secondary one.
         pc.if_else(pc.equal(pc.fill_null(roles["role_type"], "secondary"), "primary"), 0, 100),
     )
     table = pa.table(

@@ -198,6 +198,7 @@ def move_read_package(run: Run, connections: Connections | None = None) -> None:
             log.info("The package is now at %s.", moved or "its place at the source")
             if moved:
                 with database.engine().begin() as connection:
+                    # Otherwise the next run misses its last package, and takes deltas for lost.
                     positions.note_moved(connection, run.site, [fetched["files"][0]["name"]])
     except SourceError as error:
         log.warning("The package stays where it is: %s.", error)
@@ -219,6 +220,7 @@ def _fetched_for(run: Run) -> list[dict[str, Any]]:
 
 def _fetch(run: Run, connections: Connections | None, folder: Path) -> RunPackages:
     source = Source.of(run.preferences)
+    # With another pattern the last package taken says nothing about what is unread.
     key = f"{source.url.text} {source.pattern}"
     with database.engine().connect() as connection:
         stored, elsewhere = positions.last_taken(connection, run.site, run.run_id, key)

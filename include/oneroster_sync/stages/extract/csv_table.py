@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _BLANK = b"\r\n"
 _TOGETHER = 4
 """Number of blocks that are filtered together."""
+# Without an end, because a time begins with its day.
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+$")
 _LOOKS = {

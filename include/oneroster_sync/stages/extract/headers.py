@@ -135,6 +135,7 @@ def match_header(
     known = [c for c in found if c not in extra]
     metadata = [i for i, cell in enumerate(header) if cell.startswith("metadata.")]
     in_order = known == [c.canonical for c in file.columns if c.canonical in found]
+    # The standard wants the columns of extensions, `metadata.…`, after all others.
     if not in_order or (metadata and metadata[0] != len(header) - len(metadata)):
         findings.append(Finding("schema.column_order", severity, name, 1))
     return {

@@ -214,6 +214,7 @@ class _Scan:
             if _touches(pair, regions):
                 regions = _merged([*regions, pair])
         unread = sum(last - first + 1 for first, last in regions)
+        # The header is no row.
         if unread > min(_MOST_LINES, _MOST_SHARE * max(self._count - 1, 0)):
             self._refuse()
         quoting = self._quoting

@@ -79,6 +79,7 @@ def extract(context: RunContext, kind: Kind, connections: Connections | None = N
     with database.engine().connect() as connection:
         basis = reuse.compute_basis(connection, run) if run.of_package else None
     # Most nights the package is unchanged: then a local file is not even copied.
+    # A folder is compared below, while it is read: each of its files is opened once.
     lies = in_place(run)
     if (
         lies is not None

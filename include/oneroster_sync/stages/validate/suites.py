@@ -125,4 +125,5 @@ def _applies(expectation: dict[str, Any], mode: Mode, missing: set[str]) -> bool
     columns = {kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs}
     columns.update(kwargs.get("column_list", ()))
     only = expectation["meta"].get("only")
+    # A missing column is one finding of extract, which each row would repeat.
     return (only is None or only == mode.value) and not columns & missing
