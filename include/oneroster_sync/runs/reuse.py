@@ -121,4 +121,5 @@ def find_judged(
     Runs whose plan was held are left out: a plan that a person had to approve is reviewed again.
     """
     bound = {"site": site, "kind": kind, "scope": scope, "basis": basis}
+    # The query has the oldest first, so the newest run of a package replaces the others.
     return {row[0]: row[1] for row in connection.execute(sa.text(_BEFORE), bound)}

@@ -198,6 +198,7 @@ def apply_plan(
                 {"site": plan.site},
             )
             for older in superseded.list_held(connection, plan.site):
+                # An approved run is held itself until the update below.
                 if older.run_id != run_id:
                     reason = superseded.moved_roster(run)
                     superseded.supersede(connection, older, reason, now=now)
@@ -354,6 +355,7 @@ def _records(kind: str, table: str, fields: tuple[str, ...]) -> list[str]:
             f"p.reason, case when :read then coalesce(:file, '{table}.csv') end, p.row, :admin, "
             ":by, :now, :version "
             f"from plan_{table} p join {table} t on t.site = :site and {of_record} "
+            # The order of the ids that are drawn here, and so of the changes on the pages.
             "order by p.sourced_id"
             # An added record has no id in the plan; a changed one may have no sourcedId after it
             # (an undo of a link).

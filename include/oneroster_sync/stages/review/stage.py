@@ -85,6 +85,7 @@ def review(context: RunContext, *, now: dt.datetime) -> Result:
         holds = order_holds((*holds, *_hold_removals_held_back(plan, roster)))
     for hold in holds:
         log.warning("Held: %s", hold.to_text())
+    # Those with the most removals, which come first. The holds are logged above, in other words.
     result = Result(values={"schools": schools[:_SCHOOLS]}, is_logged=True)
     only_removals = REMOVAL_CODES.issuperset(hold.code for hold in holds)
     may_wait = holds and only_removals and guards.removals_wait and run.of_package
