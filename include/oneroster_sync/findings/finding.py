@@ -83,6 +83,7 @@ def hide_unknown(
         hidden = pc.and_not(hidden, pc.is_in(findings["sourced_id"], known.get(file, ids)))
         # A finding about the whole package has no file, so the masks above are null for it.
         hidden = pc.fill_null(hidden, False)
+        # Before the sourcedIds are replaced, because references still have the plain ones.
         unknown = findings["sourced_id"].filter(hidden).combine_chunks()
         findings = _hashed(findings, "sourced_id", hidden)
         pointed = pc.and_(

@@ -78,7 +78,8 @@ class Roster:
 
     Attributes:
         site: The site.
-        version: Number of applied plans; a plan is valid only for the version it was made from.
+        version: Rises with each plan and erasure that changes the roster; a plan is valid only for
+            the version it was made from.
         credited_admin: `id` of the user who is recorded as the author of changes.
         users: Schema `columns.record_schema(USER_FIELDS)`.
         courses: Schema `columns.record_schema(COURSE_FIELDS)`.

@@ -148,7 +148,7 @@ def _count(connection: Connection, site: str, **bound: bool) -> dict[str, int]:
 
 
 def roster_version(connection: Connection, site: str) -> int:
-    """Return the version of the site's roster: the number of plans that were applied to it."""
+    """Return the version of the site's roster: each plan or erasure that changes it adds 1."""
     query = sa.text("select roster_version from sites where site = :site")
     return int(connection.scalar(query, {"site": site}) or 0)
 
