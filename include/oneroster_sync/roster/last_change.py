@@ -44,6 +44,7 @@ _PRESENT = {
     "update": "{file} of {package} had another {fields}",
 }
 _NOUNS = {"user": "person", "course": "course"}
+# The reason that `stages.diff.undo` gives its changes, up to the first part of the run's UUID.
 _UNDO = re.compile(r"^undo of run ([0-9a-f]{8})")
 GONE = {"deactivate", "remove"}
 """Actions after which the record is gone; an undo takes them back."""

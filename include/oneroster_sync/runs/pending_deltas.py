@@ -262,6 +262,7 @@ def end_applied(connection: Connection, run: Run) -> None:
         sa.text("delete from pending_deltas where site = :site and id = any(:ids)"), bound
     )
     connection.execute(sa.text(_REPLACED), bound)
+    # A bulk file does not repair a loss that was noticed after it was read.
     known = (
         "delete from out_of_step where site = :site and file = any(:files) and since <= :read_at"
     )

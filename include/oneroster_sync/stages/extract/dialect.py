@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HELD = "\x1e"
 """Replaces a comma while commas and delimiters are swapped; no value contains it."""
+# Such as 9/1/2026, 01.09.2026 and 9/1/2026 0:00. A year of two digits could also be a day.
 _DATE = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})(?: 0?0:00(?::00)?)?")
 
 

@@ -128,6 +128,7 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
     except RefusedError as refusal:
         extracted.findings.extend(refusal.findings)
         extracted.refused = True
+        # Reading stopped in the middle, so these are not all tables of the package.
         extracted.tables = {}
     extracted.findings.merge(_ONCE_A_PACKAGE)
     if profile is Profile.STRICT and extracted.findings.has_violations():
@@ -341,6 +342,8 @@ def _read_file(
     if name == "roles":
         table = staff.without_second_roles(table)
     table = staff.with_leavers(name, table)
+    # Once for the whole file and not block by block: whether NULL means an empty cell depends on
+    # whole columns.
     repairs = Repairs(f"{name}.csv", extracted.modes[name], profile, dialect)
     table = repairs.apply(table)
     findings.extend(noticed)

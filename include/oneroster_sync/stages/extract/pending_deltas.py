@@ -264,6 +264,7 @@ def read_folded(context: RunContext, connection: Connection) -> Folded:
     for at, package in own:
         number = numbers[run.run_id, at]
         for file, table in snapshots[at].items():
+            # Not appended: a bulk file replaces all earlier parts.
             parts[file] = [Part(number, arrivals[number], Mode.BULK, table)]
             counted[file] = package["rows"][file]
         for delta in found:

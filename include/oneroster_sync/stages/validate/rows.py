@@ -108,6 +108,8 @@ def validate_rows(
             target.modified = modified.filter(pc.equal(modified["file"], name))
     token = TARGETS.set(targets)
     try:
+        # Targets before the rows that refer to them, which can then say that the target has errors;
+        # roles before users, which are checked against their roles.
         for name in ROSTERING_FILES:
             if name not in tables:
                 continue
