@@ -18,6 +18,7 @@ _MINUTE_S = 60
 
 def _assume(value: Any, what: str, source: str) -> Any:
     """Return a field with a default, a description, and the source of the default."""
+    # A factory, because a dataclass refuses a dict as a default.
     return field(default_factory=lambda: value, metadata={"what": what, "source": source})
 
 
@@ -112,6 +113,7 @@ class Assumptions:
 
 def at(seconds: float) -> str:
     """Return a time of the week as text, such as `Tue 02:00`."""
+    # Any Monday: only the day and the time are shown.
     monday = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     return (monday + dt.timedelta(seconds=seconds)).strftime("%a %H:%M")
 

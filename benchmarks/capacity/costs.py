@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KEPT = PROJECT / "benchmarks" / "data" / "costs.json"
 KINDS = (*NAMES, AGAIN)
+# As `timing.machine.machine` describes the machine.
 _LOAD = re.compile(r"^(\d+) cores.*; load ([\d.]+) when it began$")
 
 

@@ -123,6 +123,7 @@ def bucket(
 
 def packages_at_once(kept: Kept, busy: dict[str, int]) -> float:
     """Return the bytes of packages and snapshots while this many runs are active."""
+    # Twice: the private copy of a package, and the snapshots that are made of it.
     return sum(2 * n * _package(kept, size) for size, n in busy.items())
 
 

@@ -36,6 +36,7 @@ _SERVICES = 3
 """Services besides the schedulers: API server, DAG processor, triggerer."""
 _CONNECTIONS_OF_RUN, _CONNECTIONS_OF_SERVICE = 2, 15
 """A task uses one connection for the site's lock and one for work; SQLAlchemy's pool has 5 + 10."""
+# Airflow's default of `[dag_processor] dag_file_processor_timeout`.
 _DAG_FILE_LIMIT_S = 50
 _KILO, _MEGA = 1e3, 1e6
 GIB = 1 << 30
@@ -167,6 +168,7 @@ def _database(sized: Sequence[Sized], kept: Kept, assumed: Assumptions) -> Itera
         cells = []
         for total, one in zip(sums, same, strict=True):
             total[0] += one.after(1)
+            # Seven years are the default time for which the audit is kept.
             total[1] += one.after(7)
             cells += [_short(one.a_year), _gib(one.after(1)), _gib(one.after(7))]
         yield (

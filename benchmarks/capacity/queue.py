@@ -203,6 +203,8 @@ class _Simulation:
 
     def _plan(self, at: float, what: str, served: Served | None = None, token: int = 0) -> None:
         self._known += 1
+        # The number keeps simultaneous events in their order; without it the heap would compare
+        # runs.
         heapq.heappush(self._events, (at, self._known, what, served, token))
 
     def _advance(self, at: float) -> None:
@@ -222,6 +224,7 @@ class _Simulation:
             pool = self._layout.pool_of(served.run)
             self._waiting[pool].append(served)
             self._fill(pool)
+        # A run whose worker has died is not running: the end of that try never happens.
         elif served is not None and token in self._running:
             self._end_try(token)
 
@@ -304,12 +307,14 @@ class _Simulation:
             served, began = self._leave(token)
             self._keep_whole_stages(served, self._now - began, began)
             self._again(served, noticed_s)
+        # The slots of its runs were not free; only the idle ones are taken away here.
         self._free[Pool.SCHEDULED] -= slots - len(mine[:slots])
         self._plan(self._now + away_s, "back", None, slots)
 
     def _keep_whole_stages(self, served: Served, worked_s: float, began: float) -> None:
         if self._is_refused(served, began):
             return
+        # Without the last stage: a run that had finished it would have ended.
         for took in served.run.stages_s[served.from_stage : -1]:
             if worked_s < took:
                 return

@@ -76,6 +76,7 @@ def size(districts: int, costs: Costs, assumed: Assumptions, *, seed: int) -> Si
     """Find the fewest schedulers, and with them the fewest slots of each pool."""
     runs = runs_of_week(districts, costs, assumed, seed=seed)
     by_pool = {pool: [run for run in runs if run.pool is pool] for pool in Pool}
+    # So many that only the pool in question makes a run wait.
     plenty = len(runs) + assumed.slots_of_worker
 
     def p95(pool: Pool, slots: int, schedulers: int) -> float:
@@ -86,6 +87,7 @@ def size(districts: int, costs: Costs, assumed: Assumptions, *, seed: int) -> Si
         run_starts_s = layout_of({Pool.SCHEDULED: 1}, assumed, schedulers).run_starts_s
         return longest_until_begun(by_pool[Pool.SCHEDULED], run_starts_s)
 
+    # First the schedulers: whether a run begins in time does not depend on the slots.
     schedulers = fewest(lambda n: begun_s(n) < GRACE_S, least=1)
     slots = {
         Pool.SCHEDULED: fewest(

@@ -114,6 +114,7 @@ def measure(sizes: list[str], kept: Kept) -> None:
     ours = Ours(ground)
     today = dt.datetime.now(dt.UTC).date()
     for size in sorted(sizes, key=lambda one: SIZES[one]):
+        # Until July the school year is the one that began the year before.
         folders = packages(size, _SEED, today.year - (today.month <= _JULY))
         kept.packages[size] = _zipped(folders[DAYS[-1]])
         ours.reset()
@@ -171,9 +172,12 @@ def bytes_of_row(
         if name in {"id", "seq", "run_id", "version"} and kind in {"uuid", "bigint", "integer"}
     }
     values = ", ".join(chosen.get(name, f't."{name}"') for name in columns)
+    # Rounded up, so that the copy has at least `MANY` rows.
     copies = -(-MANY // rows)
     connection.execute("drop table if exists repeated")
     connection.execute(
+        # The storage of its columns decides which values PostgreSQL compresses and moves out of the
+        # row.
         sql.SQL("create table repeated (like {} including storage)").format(sql.Identifier(table))
     )
     connection.execute(
@@ -234,6 +238,7 @@ def _newest_folder(home: Path) -> int:
 def _zipped(folder: Path) -> int:
     import zlib
 
+    # Level 6 is that of an ordinary zip.
     return sum(len(zlib.compress(file.read_bytes(), 6)) for file in folder.iterdir())
 
 

@@ -53,10 +53,12 @@ def packages(size: str, seed: int, year: int) -> dict[int, Path]:
     folders = {day: root / f"day{day}" for day in DAYS}
     folders[3] = folders[2]
     if not (root / "made.json").exists():
+        # A stream of random numbers for each step: a change of one leaves the others as they were.
         today = first_day(*SIZES[size], seed=seed)
         write(folders[1], today, np.random.default_rng([seed, 1]), year)
         today = next_day(today, np.random.default_rng([seed, 2]))
         write(folders[2], today, np.random.default_rng([seed, 3]), year)
+        # Written last: a generation that was interrupted is begun anew.
         (root / "made.json").write_text(json.dumps({"size": size, "seed": seed}), "utf-8")
     return folders
 
@@ -80,6 +82,7 @@ def next_day(before: District, rng: np.random.Generator) -> District:
     files = dict(before.files)
     for name in ("users", "courses"):
         records = files[name]
+        # Numbers are never used again, since a sourcedId belongs to one record for ever.
         fresh = np.arange(records.ids.max() + 1, records.ids.max() + 1 + _some(records, _NEW))
         files[name] = records.where(~_chosen(rng, records, _GONE))
         changed = _chosen(rng, files[name], _CHANGED)
@@ -108,6 +111,8 @@ def next_day(before: District, rng: np.random.Generator) -> District:
 
 def _users(rng: np.random.Generator, ids: Numbers, schools: int) -> Records:
     count = len(ids)
+    # The counts are rounded up, so there are too many. Reversed, it is students who are cut off,
+    # and each role of staff has somebody in the smallest district.
     exact = np.repeat(np.arange(len(ROLES)), np.ceil(np.multiply(_SHARES, count)).astype(int))
     return Records(
         ids,
@@ -131,6 +136,7 @@ def _change_users(
     """Give half of the users another family name, a quarter another school; toggle the others."""
     at = rng.permutation(np.flatnonzero(changed))
     named, moved, switched = np.split(at, [len(at) // 2, 3 * len(at) // 4])
+    # Copied, because the day before shares the arrays.
     columns = {name: values.copy() for name, values in users.columns.items()}
     columns["family"][named] = (columns["family"][named] + 1) % len(FAMILY_NAMES)
     columns["school"][moved] = (columns["school"][moved] + 1) % schools

@@ -93,6 +93,8 @@ def _write_large(
             blank = _repeated("", len(part))
             cells = [made.get(column, blank) for column in header]
             lines = _joined(pc.binary_join_element_wise(*cells, pa.scalar(",", _TEXT)), "\n")
+            # The values of an Arrow array of texts lie in one buffer, one after the other: the
+            # piece as bytes.
             file.write(lines.buffers()[2])
 
 
@@ -215,6 +217,7 @@ def _mailable(names: tuple[str, ...]) -> list[str]:
 
 
 def _chosen(texts: tuple[str, ...] | list[str], numbers: Numbers | pa.Array) -> pa.Array:
+    # Only constant texts can need quotes, so they are quoted before they are repeated.
     quoted = [f'"{t.replace(_QUOTE, 2 * _QUOTE)}"' if set(t) & set(',"') else t for t in texts]
     return pa.array(quoted, _TEXT).take(pa.array(numbers))
 
@@ -235,6 +238,8 @@ def _joined(*parts: str | pa.Array) -> pa.Array:
 def _uuids(rng: np.random.Generator, count: int) -> pa.Array:
     text = _HEX[rng.integers(16, size=(count, _ID_LENGTH), dtype=np.uint8)]
     text[:, _DASHES] = ord("-")
+    # All texts have one length, so the offsets are a multiplication, and no text is ever a Python
+    # object.
     offsets = np.arange(count + 1, dtype=np.int64) * _ID_LENGTH
     buffers = (pa.py_buffer(offsets.tobytes()), pa.py_buffer(text.tobytes()))
     return pa.LargeStringArray.from_buffers(count, *buffers)

@@ -108,5 +108,7 @@ def spoil(cells: dict[str, pa.Array], faults: dict[str, Bad], start: int, count:
             continue
         mask = np.zeros(count, np.bool_)
         mask[bad.rows[first:end] - start] = True
+        # `replace_with_mask` takes the values in the order of the rows, which is why they are
+        # sorted.
         values = bad.values.slice(first, end - first).cast(cells[column].type)
         cells[column] = pc.replace_with_mask(cells[column], pa.array(mask), values)

@@ -129,6 +129,7 @@ def apply_cost(
     import sqlalchemy as sa
 
     pid = connection.scalar(sa.text("select pg_backend_pid()"))
+    # The query has begun a transaction, and `begin` refuses a second one.
     connection.rollback()
     pairs: list[dict[bool, tuple[float, int]]] = []
     for turn in range(rounds + 1):
@@ -171,12 +172,15 @@ def _apply(
 
 def _range_of_median(count: int) -> tuple[int, int]:
     """Return the ranks between which the median lies at 95 % (the sign test)."""
+    # 1.96 / 2: the normal approximation of the binomial distribution.
     half = 0.98 * count**0.5
     return max(0, round(count / 2 - half)), min(count - 1, round(count / 2 + half))
 
 
 def _cpu_s(pid: int) -> float:
     """Return the CPU seconds of a process so far, in nanoseconds (Linux's clock of a process)."""
+    # Linux encodes the clock of a process as its inverted id, and 2 for the scheduler's precise
+    # time.
     return time.clock_gettime((~pid << 3) | 2)
 
 
@@ -216,6 +220,8 @@ def _measure(rows: int, reads: int, rounds: int) -> None:
     with psycopg.connect(database.url()) as connection:
         fill(connection, rows)
     with psycopg.connect(database.url(), autocommit=True) as connection:
+        # What autovacuum would have done long before: without it the planner knows nothing of the
+        # rows.
         connection.execute("vacuum analyze")
         (count,) = connection.execute("select count(*) from changes").fetchone() or (0,)
         sizes = connection.execute(

@@ -51,6 +51,7 @@ def sync(folder: Path, url: str, admin: int) -> None:
         url: URL of the roster database.
         admin: `id` of the credited administrator.
     """
+    # In a thread, as the product does: hashlib releases the GIL.
     with ThreadPoolExecutor(1) as pool, psycopg.connect(url) as connection:
         digest = pool.submit(sha256_of, folder)
         checked = check(folder)
@@ -123,11 +124,14 @@ def _user_changes(checked: Checked, stored: _Stored, admin: int) -> pl.DataFrame
         pl.col("username.left_out"),
     )
     known = before.filter(pl.col("sourced_id").is_not_null())
+    # COPY writes booleans as t and f, and everything is read as text.
     ours = known.filter((pl.col("managed") == "t") & (pl.col("id") != str(admin)))
     leaving, coming = (
         (pl.col("status_before") == was) & (pl.col("status") == now)
         for was, now in (("active", "inactive"), ("inactive", "active"))
     )
+    # `implode`, because Polars deprecates `is_in` with a series of the column's own type as
+    # ambiguous.
     strangers = bad.filter(~pl.col("sourcedId").is_in(known["sourced_id"].implode()))
     gone = (
         ours.filter(pl.col("status") == "active")
@@ -212,12 +216,15 @@ def _record_changes(
         for n in names
         if f"{n}.left_out" in both.columns
     )
+    # ne_missing, because `!=` is null if a side is null, and a filter drops nulls: no such change
+    # would be found.
     moved = pl.any_horizontal(pl.col(n).ne_missing(pl.col(f"{n}_before")) for n in names)
     both = both.filter(moved).with_columns(action=action, reason=reason)
     left = gone.with_columns(pl.col(n).alias(f"{n}_before") for n in names).with_columns(
         action=pl.lit(goes), reason=pl.lit("absent from the file"), status=pl.lit(away)
     )
     columns = ["action", "id", "sourced_id", *names, *(f"{n}_before" for n in names), "reason"]
+    # Additions have no values before, removals none after: diagonal fills these columns with nulls.
     parts = pl.concat([added, both, left], how="diagonal").select(*columns, "row")
     return parts.sort("sourced_id")
 

@@ -28,6 +28,7 @@ NO_STAFF = ["student", "parent", "guardian", "relative"]
 STAFF = ["administrator", "aide", "proctor", "teacher"]
 _ORG_TYPES = ["department", "school", "district", "local", "state", "national"]
 _SESSION_TYPES = ["gradingPeriod", "semester", "schoolYear", "term"]
+# That of the suites: a row that only one of the two refuses stops the benchmark.
 _EMAIL = r'^[^@\s,;<>"]+@[^@\s,;<>"]+\.[^@\s,;<>".]+$'
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _LONGEST = 255
@@ -194,6 +195,7 @@ def _scan(folder: Path, name: str) -> pl.LazyFrame:
         folder / f"{name}.csv",
         infer_schema=False,
         row_index_name="row",
+        # As in a spreadsheet, where the header is row 1.
         row_index_offset=2,
     )
     return frame.select("row", *_COLUMNS[name].split())
@@ -203,6 +205,7 @@ def _users(folder: Path, checked: Checked) -> tuple[pl.DataFrame, pl.Series]:
     """Return the rows of staff, and the sourcedIds of all others."""
     rows = _scan(folder, "users")
     is_other = pl.col("role").is_in(NO_STAFF).fill_null(value=False)
+    # Both from one reading of the file.
     users, others = pl.collect_all(
         [rows.filter(~is_other), rows.filter(is_other).select("sourcedId")]
     )
@@ -247,7 +250,9 @@ def _judge(
     """
     rules = [_weighed(name, rule) for rule in rules]
     if rows["sourcedId"].n_unique() < rows.height:
+        # Rows that are the same in all columns are one row, and no duplicates.
         rows = rows.unique(pl.exclude("row"), keep="first", maintain_order=True)
+    # An empty cell makes most rules null: it breaks only the one that requires a value.
     marks = rows.select(
         rule.wrong.fill_null(value=False).alias(str(n)) for n, rule in enumerate(rules)
     )

@@ -76,6 +76,7 @@ def one_primary(enrollments: pl.DataFrame) -> Rule:
     group = "classSourcedId"
     rows = rows.unique(pl.exclude("row"), keep="first", maintain_order=True)
     rows = rows.filter(pl.col("userSourcedId").n_unique().over(group) > 1)
+    # An open begin or end sorts before or after all dates, as text.
     begin, end = pl.col("beginDate").fill_null("0"), pl.col("endDate").fill_null("9999-99-99")
     rows = rows.with_columns(begin=begin, end=end).sort(group, "begin", "end", "row")
     days = pl.concat([rows["begin"], rows["end"]]).unique().sort()

@@ -93,6 +93,7 @@ select run_id,
        code, severity, file, "column", expected, count(*), sum(rows), min(row), sum(rows)
 from findings group by run_id, code, severity, file, "column", expected
 """
+# 7919 has no factor in common with 19,000, so a run's changes are spread over all users.
 _CHANGES = """
 insert into changes (run_id, site, kind, action, user_id, course_id, sourced_id, before, after,
                      reason, file, row, credited_admin_id, requested_by, made_at, version)
@@ -127,6 +128,8 @@ cross join lateral (
 where r.run_id = any(%(runs)s::uuid[]) and r.applied_at is not null
 order by r.started_at, n
 """
+# jsonb_populate_record keeps the columns that are not named here as Airflow filled them, also those
+# of a later version.
 _DAG_RUNS = """
 insert into dag_run
 select (jsonb_populate_record(t, jsonb_build_object(
@@ -192,6 +195,7 @@ def store(home: Path) -> Stored:
     write_log(home, DAG_ID, _dag_run_id(_HEAVY))
     for database in postgres.DATABASES:
         with psycopg.connect(postgres.url(home, database), autocommit=True) as connection:
+            # As autovacuum would have done over the years.
             connection.execute("vacuum analyze")
     runs = UPath(home / "storage" / "runs" / SITE)
     RunFolder(runs / heavy).write_json("report", _report())

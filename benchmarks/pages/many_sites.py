@@ -65,6 +65,7 @@ from dag d cross join ({_NAMES}) n where d.dag_id like '%%\\_\\_' || %(site)s
 def store_sites(roster: Connection, airflow: Connection, site: str) -> None:
     """Copy a site's preferences, newest runs and DAGs for each of the other sites."""
     bound = {"site": site, "sites": SITES, "users": USERS_EACH, "runs": RUNS_EACH}
+    # PostgreSQL takes parameters for one statement at a time only.
     for statement in _SITES.split(";\n"):
         roster.execute(statement.encode(), bound)
     airflow.execute(_DAGS.encode(), bound)

@@ -167,6 +167,7 @@ def as_markdown(measured: Measured) -> Iterator[str]:
 def _measure(home: Path, url: str, stored: Stored, *, rounds: int, bursts: int) -> Measured:
     memory = Memory(_servers(home))
     taken = {"at the start": memory.now()}
+    # No proxy of the environment between the two.
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         password = password_of(environment(home, airflow.DEFAULT_PORT), "admin")
         login = client.post("/auth/token", json={"username": "admin", "password": password})
@@ -208,6 +209,7 @@ def _home(kept: Path | None) -> Iterator[Path]:
 @contextlib.contextmanager
 def _running(home: Path) -> Iterator[tuple[str, Stored]]:
     """Run an Airflow on the home, fill it unless it is filled, and yield its address."""
+    # No parse of the DAG file while requests are timed.
     quiet = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
     base = without_own_databases(os.environ) | quiet
     note = home / "stored.json"

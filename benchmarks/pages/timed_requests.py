@@ -83,6 +83,7 @@ def download(client: httpx.Client, path: str) -> Download:
 
 def percentile(times: Sequence[float], percent: int) -> float:
     """Return a percentile of times."""
+    # Inclusive: the other method extrapolates beyond the longest time that was measured.
     return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
 
 

@@ -26,6 +26,7 @@ _OF_USED_ROWS = """('semantic.class_without_teacher', 'semantic.org_type_mismatc
     'semantic.school_mismatch', 'semantic.session_type_mismatch',
     'semantic.two_primary_teachers')"""
 _MISSING, _ENUM = "row.missing_required_value", "row.invalid_enum"
+# coalesce, because `null not in (…)` is null: a row without a role would be lost unchecked.
 _KEPT = {
     "users": f"coalesce(role not in {_NO_STAFF}, true)",
     "enrollments": f"""coalesce(role not in {_NO_STAFF}, true)
@@ -173,6 +174,7 @@ def _rules(name: str) -> Iterator[tuple[str, str, str]]:
 
 def _references(name: str, condition: str) -> Iterator[tuple[str, str, str]]:
     for column, file in _REFERENCES[name].items():
+        # Without nulls: `not in` a list with a null is never true.
         ids = f'select "sourcedId" from {file} where "sourcedId" is not null'
         bad = f"select id from bad where file = '{file}' and id is not null"
         missing, broken = f'"{column}" not in ({ids})', f'"{column}" in ({bad})'

@@ -23,6 +23,7 @@ _LONGEST = 255
 def check(folder: Path) -> int:
     """Return the number of failed expectations of users.csv and enrollments.csv."""
     orgs, classes, users, enrollments = (
+        # pandas would read names such as NA, None and NULL as missing.
         pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])
         for name in ("orgs", "classes", "users", "enrollments")
     )

@@ -23,6 +23,7 @@ _DATE = r"^\d{4}-\d{2}-\d{2}$"
 def check(folder: Path) -> dict[str, int]:
     """Return the numbers of failures in users.csv and enrollments.csv."""
     orgs, classes, users, enrollments = (
+        # pandas would read names such as NA, None and NULL as missing.
         pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])
         for name in ("orgs", "classes", "users", "enrollments")
     )

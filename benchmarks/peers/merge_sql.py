@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 FILES = ("orgs", "users", "courses", "classes", "enrollments")
 STUDENTS = "('student', 'parent', 'guardian', 'relative')"
+# `is distinct from` finds changes from and to null, which `<>` would not. The tables are analyzed
+# between the merges, because the planner knows nothing of what the first two have just written.
 MERGES = r"""
 merge into users t using (
     select u."sourcedId" as sourced_id, "givenName" as given_name, "familyName" as family_name,

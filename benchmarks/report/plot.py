@@ -26,6 +26,7 @@ def plot(results: Results) -> str:
 
 def _lines(results: Results) -> Iterator[str]:
     found = [s.median_s for d in NAMES for w in _WHO if (s := results.find(d, w))]
+    # Whole decades, so that the grid has a line at each end.
     low = 10 ** math.floor(math.log10(min(found)))
     decades = math.log10(10 ** math.ceil(math.log10(max(found))) / low)
     height = len(NAMES) * (len(_WHO) * _BAR + _GAP) + 40

@@ -72,6 +72,7 @@ def targets(results: Results, smaller: Results | None) -> Iterator[Target]:
         smaller: Results of size M, for the growth to L.
     """
     size = results.size
+    # A size may have aims for its first days only.
     for day, aim in zip(NAMES, _TO_LIMIT.get(size, ()), strict=False):
         yield from _ratio(results, f"{day}: ours ÷ limit", aim, (day, "ours", day, "limit"))
     for day, aim in zip(NAMES, _TO_DLT.get(size, ()), strict=False):
@@ -191,6 +192,7 @@ def _growth(results: Results, smaller: Results) -> Iterator[Target]:
     for day in NAMES:
         large, small = results.find(day, "ours"), smaller.find(day, "ours")
         if large and small:
+            # L has ten times the rows of M, so the logarithm to base ten is the exponent.
             times = math.log10(large.median_s / small.median_s)
             peaks = math.log10(large.median_mib / small.median_mib)
             yield Target(f"{day}: exponent of time, M to L", 1.0, times, unit="", sizes="L")

@@ -75,6 +75,8 @@ def rest(house: House, counts: Sequence[int], *, idle_s: float) -> Iterator[Rest
             airflow_mib=house.airflow_mib(),
             list_ms={path.partition("?")[0]: _asked_ms(house, path) for path in LISTS},
             plan_s=_plan_s(house, house.write_file(others, None)) if others else None,
+            # The two days in turns: the package of the upload before would be recognised, and do
+            # nothing.
             upload_s=_upload_s(house, day=1 + number % 2),
             new_site_s=_new_site_s(house, _PROBE.format(count=count)),
         )

@@ -79,6 +79,8 @@ class House:
             own.mkdir(exist_ok=True)
             fresh = own / ".OneRoster.zip"
             fresh.unlink(missing_ok=True)
+            # A link takes no time and no space, and the rename shows a sync a whole package or the
+            # one before.
             os.link(self.package(number, day), fresh)
             fresh.replace(own / "OneRoster.zip")
 
@@ -131,6 +133,7 @@ class House:
         policy = home / "airflow" / "config" / "airflow_local_settings.py"
         policy.parent.mkdir(parents=True, exist_ok=True)
         policy.write_text(_SAME_WEIGHTS, "utf-8")
+        # Airflow reads its local settings only when a process starts.
         self.there.services.kill("dag-processor")
         self.there.start("dag-processor")
         path = f"/api/v2/dags/{dag_names.upload_dag_id(FIRST)}/tasks"

@@ -28,6 +28,7 @@ _STATES = """
 select count(*), count(*) filter (where state in ('success', 'failed')) from dag_run
 where run_type = 'scheduled' and logical_date = %s
 """
+# `_` stands for any character in LIKE, so it is escaped; psycopg takes a single % for a parameter.
 _DAG_RUNS = """
 select dag_id, run_id, logical_date, state, start_date, end_date from dag_run
 where run_type = 'scheduled' and dag_id like 'oneroster_sync\\_\\_%%' and queued_at >= %s
@@ -90,6 +91,7 @@ def send(house: House, count: int, *, name: str, day: int, weights: str, hours: 
     watch = Watch(house.services(), house.database)
     since = slot - dt.timedelta(minutes=1)
     with watch.sample():
+        # The other day's package, so that the upload has changes to apply.
         amid = _wait(house, count, slot, upload_day=3 - day, hours=hours)
         upload = _ended(house, slot, amid) if amid else None
     tasks = house.airflow(_TASKS, since)

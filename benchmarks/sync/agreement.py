@@ -59,6 +59,7 @@ class SyncResult:
     def of(cls, url: str) -> SyncResult:
         """Read the lines from a roster database."""
         with psycopg.connect(url) as connection:
+            # Sorted here, not by SQL: bytes have one order, whatever the database's collation.
             return cls({kind: sorted(_rows(connection, query)) for kind, query in _SAID.items()})
 
     def count(self, kind: str) -> int:

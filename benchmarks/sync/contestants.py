@@ -52,6 +52,7 @@ class Ground:
         """Create an empty database, and drop an existing one."""
         name = sql.Identifier(database)
         with psycopg.connect(self.url("postgres"), autocommit=True) as server:
+            # A contestant that was killed may have left a session, which would keep the database.
             server.execute(sql.SQL("drop database if exists {} with (force)").format(name))
             server.execute(sql.SQL("create database {}").format(name))
 
@@ -198,6 +199,7 @@ class Psql(Shipped):
         script = self.ground.home / "merge.sql"
         script.write_text(script_of(package), "utf-8")
         url = self.ground.url(self.database)
+        # The user's own settings of psql, such as a timing of each statement, must not count.
         command: list[str | Path] = [find_psql(), "--quiet", "--no-psqlrc", "-f", script, url]
         return run(command, self.ground.environment, PROJECT)
 

@@ -116,6 +116,7 @@ def measure(size: str, rounds: int) -> Results:
     results = Results(size, machine(), state=code_state())
     _log(f"the districts of size {size}")
     today = dt.datetime.now(dt.UTC).date()
+    # Until July the school year is the one that began the year before.
     folders = packages(size, _SEED, today.year - (today.month <= _JULY))
     if size == "L":
         slow = ", ".join(sorted(_ONCE_AT_L))
@@ -158,6 +159,7 @@ def _sync_all(
     for one in everybody:
         one.reset()
     for day in DAYS:
+        # In turns by day, so that a machine that gets busy meanwhile is so for all.
         _time(results, ground, WHAT[day], "read + sha256", partial(_hash, ground, folders[day]))
         for one in everybody:
             timed = _time(results, ground, WHAT[day], one.name, partial(one.sync, folders[day]))

@@ -19,6 +19,7 @@ def run_stage(name: str, run_id: str, package: str | None) -> None:
     """Run a stage of the site `default`, in a process that begins as the command line does."""
     from oneroster_sync.cli.app import collect_seldom
 
+    # Before the imports, as in the command line: a sixth of their time is the garbage collector's.
     collect_seldom()
     from oneroster_sync import database, pipeline, runs
     from oneroster_sync.database import locks

@@ -63,4 +63,5 @@ def _cpu_s(postmaster: int) -> float:
 
 
 def _stat(pid: int) -> list[str]:
+    # The name, in parentheses, may hold spaces and parentheses itself: the last one ends it.
     return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()

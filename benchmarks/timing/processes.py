@@ -54,6 +54,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path
     Raises:
         FailedError: It ended with an exit code other than 0.
     """
+    # Files, because a pipe that nobody reads while it is timed would stop the program.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603  programs of our own
@@ -66,6 +67,8 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path
         )
         watch = _Watch(process.pid)
         watch.start()
+        # wait4 also returns the times of this process and of its children, which Popen.wait does
+        # not.
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -66,6 +66,7 @@ class Watch:
         with psycopg.connect(self._database, autocommit=True) as connection:
             while True:
                 row = connection.execute(_CLIENTS).fetchone()
+                # This connection itself is one of them.
                 self.connections = max(self.connections, row[0] - 1 if row else 0)
                 for name, processes in trees(self._services).items():
                     self._peaks[name] = max(self._peaks[name], sum(map(_mib, processes)))

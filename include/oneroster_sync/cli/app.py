@@ -42,6 +42,7 @@ def main(quiet: bool) -> None:
     logger = logging.getLogger("oneroster")
     # Replaced and not added, because one process may run several commands.
     logger.handlers = [_Console()]
+    # A level that stays would silence the next command of this process.
     click.get_current_context().call_on_close(functools.partial(logger.setLevel, logger.level))
     logger.setLevel(logging.CRITICAL if quiet else logging.INFO)
     restore = functools.partial(gc.set_threshold, *gc.get_threshold())
@@ -110,6 +111,7 @@ class explained:  # noqa: N801  reads as a statement
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         """Raise errors of the product and of validation as click's exceptions."""
+        # Errors and pydantic are imported when there is an error: a repeated sync needs neither.
         from oneroster_sync.errors import OneRosterError
 
         if isinstance(error, Exception) and not isinstance(error, click.ClickException):
@@ -132,6 +134,7 @@ def end_by(summary: dict[str, Any], removals: Run | None = None, *, as_json: boo
     if removals is not None:
         summary["removals"] = removals.summary()
         words += f"\nIts removals:\n{to_text(summary['removals'])}"
+        # The held rest needs a person, so its outcome gives the exit code.
         outcome = summary["removals"]["outcome"]
     print_answer(summary, words, as_json=as_json)
     sys.exit(EXIT_CODES.get(outcome, 0))

@@ -79,6 +79,7 @@ def migrate(site: str, as_json: bool) -> None:
     """
     from oneroster_sync import database
 
+    # Every command has --site, and the tables are those of all sites.
     del site
     with explained():
         database.upgrade()

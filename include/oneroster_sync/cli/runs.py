@@ -25,6 +25,9 @@ from oneroster_sync.cli.app import (
     print_answer,
     to_text,
 )
+
+# Only enumerations: all else is imported by the command that needs it, since Arrow and Great
+# Expectations take longer to import than the sync of a package that has not changed.
 from oneroster_sync.sites.choices import DateOrder, Delimiter, Encoding, Profile, Scope
 from oneroster_sync.standard.kinds import Kind
 
@@ -95,6 +98,8 @@ def sync(
     with explained():
         asked = _request_for(site, package, scope, profile, kind)
         run = oneroster_sync.sync(asked, clock=now)
+        # As the task record_removals of the DAG: the removals of a plan whose rest is applied are
+        # held.
         waiting = oneroster_sync.pending_removals(run, str(uuid.uuid4()))
         removals = oneroster_sync.sync(waiting, clock=now) if waiting else None
     end(run, removals, as_json=as_json)
@@ -118,6 +123,7 @@ def plan(
         "no_changes" if frozen and frozen.is_empty() else "planned"
     )
     if frozen is not None:
+        # A name with a dot is a table of links, which are no changes.
         summary["changes"] = {
             kind: table.to_pylist() for kind, table in frozen.tables().items() if "." not in kind
         }
@@ -293,6 +299,7 @@ def undo(
 
     with explained():
         request = replace(
+            # An undo reads no package.
             _request_for(site, "", None, None, Kind.PACKAGE.value),
             undoes=run,
             undo_of=Part(kind, record, changed_too),

@@ -260,6 +260,7 @@ def export(names: tuple[str, ...], as_json: bool) -> None:
     from oneroster_sync.operations.sites_file import export as write
 
     for name in names:
+        # The callback of an argument with many values would get all of them at once.
         a_site(click.get_current_context(), click.Argument(["site"]), name)
     with explained(), database.engine().connect() as connection:
         text = write(connection, names)
@@ -278,6 +279,7 @@ def _reject(file: Path, wrong: tuple[Wrong, ...], *, as_json: bool) -> None:
     document = {"file": str(file), "outcome": "rejected", "errors": [asdict(it) for it in wrong]}
     lines = [f"{file}:{it.line}:{it.column}: {_format_wrong(it)}" for it in wrong]
     print_answer(document, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)
+    # A wrong file is rejected as a wrong package is.
     sys.exit(REJECTED)
 
 

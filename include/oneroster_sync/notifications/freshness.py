@@ -117,6 +117,7 @@ def _waited(pauses: Collection[PauseWindow], since: dt.datetime, now: dt.datetim
     return now - since - len(paused) * _DAY
 
 
+# A blank hash is a source without a package; mappings are written by people, and are no export.
 FIRST_READ = """
 select r.run_id, r.started_at as seen_at from runs r
 where r.site = {site} and r.sha256 is not null and r.sha256 <> '' and r.started_at <= :now

@@ -67,6 +67,7 @@ def find_overdue(
     """
     if chosen.done_within_hours is None or chosen.started_by is StartedBy.NEW_FILE:
         return None
+    # Then no sync begins, and people are notified of that itself.
     if maintenance.find(connection) is not None:
         return None
     within = dt.timedelta(hours=chosen.done_within_hours)

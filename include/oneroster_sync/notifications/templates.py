@@ -121,6 +121,7 @@ def unrecorded(dag_run: tuple[str, str], run: Run | None, head: Letterhead) -> M
     """Return the message that a DAG run failed before it recorded its outcome."""
     dag_id, dag_run_id = dag_run
     how_far = "before its outcome was recorded" if run else "before it could begin"
+    # Ids of DAG runs hold a plus sign and colons, and people may choose one with a slash.
     page = f"/dags/{quote(dag_id)}/runs/{quote(dag_run_id, safe='')}"
     return head.message(
         f"Sync failed {how_far}",

@@ -86,6 +86,8 @@ from runs, json_each(counts) kind, json_each_text(kind.value) word
 where site = :site and started_at >= :first and started_at < :end and applied_at is not null
 group by kind.key, word.key
 """
+# Of the newest run alone: rows with errors come again each night, and a sum would count them as
+# often.
 _ERRORS = """
 select counts from runs
 where site = :site and started_at >= :first and started_at < :end and counts is not null

@@ -108,11 +108,7 @@ class FileComparison:
         return not (any(map(len, lists)) or self.changed or self.ids_changed.num_rows)
 
     def as_dict(self, *, listed: bool) -> dict[str, Any]:
-        """Return the counts, and optionally the sourcedIds, as a JSON object.
-
-        Args:
-            listed: Whether the result contains sourcedIds.
-        """
+        """Return the counts, and if `listed` the sourcedIds, as a JSON object."""
         lists = {
             "only_in_a": self.only_in[0],
             "only_in_b": self.only_in[1],
@@ -182,11 +178,7 @@ class Comparison:
         return not self.is_rejected and all(file.is_same for file in self.files.values())
 
     def as_dict(self, *, listed: bool) -> dict[str, Any]:
-        """Return the comparison as a JSON object.
-
-        Args:
-            listed: Whether the result contains sourcedIds.
-        """
+        """Return the comparison as a JSON object, with sourcedIds if `listed`."""
         outcome = "same" if self.is_same else "rejected" if self.is_rejected else "different"
         return {
             "outcome": outcome,
@@ -320,6 +312,7 @@ def _with_roles(users: pa.Table, roles: pa.Table, *, exact: bool) -> pa.Table:
         *(pc.fill_null(roles[column], "") for column in _OF_ONE_ROLE), _SEPARATOR
     )
     grouped = pa.table({"user": roles["userSourcedId"], "texts": texts})
+    # With threads, Arrow lists the values of a group in any order.
     grouped = grouped.sort_by("texts").group_by("user", use_threads=False)
     each = grouped.aggregate([("texts", "list")])
     at = positions(users["sourcedId"], each["user"])
@@ -412,6 +405,7 @@ def _pair(name: str, a: _File, b: _File) -> tuple[pa.Array, pa.Array, pa.Table, 
 def _match(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     """Return the positions of equal keys that are unique on both sides; null matches nothing."""
     at = positions(left, right)
+    # `is_in` is false for a null and never null, so the mask needs no filling.
     found = pc.and_(pc.is_valid(at), pc.is_in(left, _once(left)))
     found = pc.and_(found, pc.is_in(left, _once(right))).combine_chunks()
     return pc.indices_nonzero(found), at.filter(found).combine_chunks()
@@ -469,11 +463,14 @@ def _translated(
 
 
 def _renamed(ids: pa.ChunkedArray, moved: pa.Table) -> pa.ChunkedArray:
+    # A reference that did not move has no position: `take` gives null, and the old id stays.
     return pc.coalesce(moved["new"].take(positions(ids, moved["old"])), ids)
 
 
 def _renamed_in_lists(cells: pa.ChunkedArray, moved: pa.Table) -> pa.ChunkedArray:
     new = dict(zip(moved["old"].to_pylist(), moved["new"].to_pylist(), strict=True))
+    # Each distinct cell is split once in Python; `index_in` gives null for null, and so does
+    # `take`.
     known = pc.unique(cells).drop_null()
     labels = [
         ",".join(new.get(part.strip(), part) for part in cell.split(","))

@@ -205,6 +205,8 @@ def compare_runs(
     for run in (earlier, later):
         if run.outcome is None:
             raise ComparisonError(f"run {run.run_id} has not ended; wait until it has")
+        # The counts stay in the run's record when the rows expire: counts without rows mean deleted
+        # rows.
         if any((run.findings or {}).values()) and not run_details.has_rows(
             connection, run.run_id, "findings"
         ):

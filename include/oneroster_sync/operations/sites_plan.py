@@ -84,6 +84,7 @@ class SitesPlan:
 
     def hash(self) -> str:
         """Return the sha256 of the plan."""
+        # Sorted keys, so that the hash depends on what is planned and not on the order of code.
         document = json.dumps([change.as_dict() for change in self.changes], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()
 

@@ -56,7 +56,7 @@ _NONE: frozenset[str] = frozenset()
 BOOLEANS = frozenset({"enabledUser", "primary"})
 """Columns that hold true or false."""
 
-# 1.1 and 1.2 know only true and false; the others are spelled so in exports of real systems.
+# The standard has only true and false in lower case; exports write TRUE, and yes or 1 is as clear.
 BOOLEAN_SPELLINGS = {
     "true": "true",
     "t": "true",

@@ -194,6 +194,7 @@ _COLUMNS: dict[str, tuple[_Declared, ...]] = {
     "users": (
         *_HEAD,
         _C("enabledUser", "whether the account is active", "*", Type.BOOLEAN, since=_1_1),
+        # In 1.2 the orgs and roles of a user are rows of roles.csv.
         _C("orgSourcedIds", _SCHOOL, "*", Type.ID, "orgs", is_list=True, until=_1_1),
         _C("role", "who is staff, and as what", "!", Type.ENUM, until=_1_1),
         _C("username", "the account's username; the login, where it is an address", "*"),
