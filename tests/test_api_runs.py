@@ -228,7 +228,7 @@ def test_expired_plan_is_gone(live: Live, ids: dict[str, str]) -> None:
     folder = live.home / "storage" / "runs" / "default" / ids["held"]
     (folder / "plan.json").rename(folder / "plan.away")
     try:
-        assert "removed" in live.admin.get(f"runs/{ids['held']}/changes", 410)["detail"]
+        assert "deleted" in live.admin.get(f"runs/{ids['held']}/changes", 410)["detail"]
         assert live.admin.get(f"runs/{ids['held']}")["outcome"] == "held"
     finally:
         (folder / "plan.away").rename(folder / "plan.json")
@@ -354,7 +354,7 @@ def test_report_shows_each_expectation(live: Live, ids: dict[str, str]) -> None:
         ("enabledUser", 2, 6, "row.invalid_boolean")
     ]
     assert failed[0]["title"].startswith("enabledUser: ")
-    assert "refused" in live.admin.get(f"runs/{ids['rejected']}/report", 404)["detail"]
+    assert "rejected" in live.admin.get(f"runs/{ids['rejected']}/report", 404)["detail"]
 
 
 def test_data_docs_are_downloaded(live: Live, ids: dict[str, str]) -> None:
@@ -371,7 +371,7 @@ def test_data_docs_are_downloaded(live: Live, ids: dict[str, str]) -> None:
     assert {Path(name).suffix for name in texts} <= {".html", ".css", ".png", ".svg", ".ico"}
     assert all(name == Path(name).as_posix() and ".." not in name for name in texts)
     assert not any(b"ann@example.org" in text for text in texts.values())
-    assert "refused" in live.admin.get(f"runs/{ids['rejected']}/report/docs.zip", 404)["detail"]
+    assert "rejected" in live.admin.get(f"runs/{ids['rejected']}/report/docs.zip", 404)["detail"]
 
 
 ABOUT_A_RUN = ["", "/changes", "/causes", "/findings", "/findings.csv", "/log"]

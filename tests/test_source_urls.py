@@ -48,8 +48,8 @@ def test_valid_sources_are_read_by_their_parts(
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (f"sftp://ann:{HIDDEN}@sis.example.org/out", "holds a password"),
-        (f"file://ann:{HIDDEN}@sis/out", "holds a password"),
+        (f"sftp://ann:{HIDDEN}@sis.example.org/out", "contains a password"),
+        (f"file://ann:{HIDDEN}@sis/out", "contains a password"),
         (f"https://sis.example.org/o.zip?token={HIDDEN}", "keys and tokens"),
         (f"s3://bucket/out#{HIDDEN}", "keys and tokens"),
         ("http://sis.example.org/o.zip", "not encrypted"),
@@ -71,7 +71,7 @@ def test_valid_sources_are_read_by_their_parts(
         ("simplecache://srv/o.zip", "is not known"),
         ("dir://srv/o.zip", "is not known"),
         ("ssh://sis.example.org/out", "is not known"),
-        ("github://them:sis@main/o.zip", "holds a password"),
+        ("github://them:sis@main/o.zip", "contains a password"),
         ("s3://bucket/in/../out", ". or .."),
         ("https://sis.example.org/in/%252e%252e/out/", ". or .."),
         ("https://sis.example.org%2fx/o.zip", "its host holds"),

@@ -326,8 +326,13 @@ def begun(site: Site, run_id: str, outcome: str | None = None) -> Run:
 def test_an_import_error_of_our_dag_file_is_notified(
     site: Site, post: Post, tmp_path: Path
 ) -> None:
-    """An import error in our DAG file is notified once, and one in another file is not."""
+    """An import error in our DAG file is notified once, and one in another file is not.
+
+    A site whose preferences can't be read keeps nobody else from the notification.
+    """
     mine = f"{site.name}@example.org"
+    with database.engine().begin() as connection:
+        connection.exec_driver_sql("insert into sites values (%s)", (f"a-half-{site.name}",))
     choose(site, notices=EVERYBODY.model_copy(update={"recipients": (mine,)}))
     theirs, ours = tmp_path / "payroll.py", tmp_path / "oneroster.py"
     theirs.write_text("from airflow.sdk import DAG")

@@ -232,7 +232,7 @@ def test_full_storage_is_an_error_with_advice(site: Site) -> None:
     """A full storage is an error with advice, and the received part is deleted."""
     with Receiving(site.name, Kind.USERS) as receiving, Path("/dev/full").open("wb", 0) as full:
         receiving._file = full
-        with pytest.raises(NoRoomError, match="make room"):
+        with pytest.raises(NoRoomError, match="free some space"):
             receiving.write(USERS)
     assert left(site) == []
 

@@ -105,26 +105,37 @@ def notify_of_dag_file(filename: str) -> None:
 
     It never raises.
     """
-    told: set[tuple[Any, ...]] = set()
+    notified: set[tuple[Any, ...]] = set()
     try:
         with database.engine().connect() as connection:
             in_use = [
                 name for name, of in registry.all_sites(connection).items() if not of.is_archived
             ]
-            found = []
-            for site in in_use:
-                chosen = _ways_of(connection, site)
-                notice = notifications.of_dag_file(
-                    connection, site, filename, in_use, base_url=base_url()
-                )
-                ways = (chosen.recipients, chosen.channels)
-                if notice is not None and ways not in told:
-                    told.add(ways)
-                    found.append((notice, chosen))
-        for notice, chosen in found:
-            _send_notice(notice, chosen, dt.datetime.now(dt.UTC))
+        for site in in_use:
+            _notify_site_of_file(site, filename, in_use, notified)
     except Exception as error:  # noqa: BLE001  this is the last handler
         log.warning("Notification for a DAG file could not be sent: %s.", type(error).__name__)
+
+
+def _notify_site_of_file(
+    site: str, filename: str, in_use: list[str], notified: set[tuple[Any, ...]]
+) -> None:
+    """Notify the people of one site that were not notified yet; never raise."""
+    try:
+        with database.engine().connect() as connection:
+            chosen = _ways_of(connection, site)
+            ways = (chosen.recipients, chosen.channels)
+            if ways in notified:
+                return
+            notice = notifications.of_dag_file(
+                connection, site, filename, in_use, base_url=base_url()
+            )
+        if notice is not None:
+            notified.add(ways)
+            _send_notice(notice, chosen, dt.datetime.now(dt.UTC))
+    except Exception as error:  # noqa: BLE001  the other sites are notified all the same
+        kind = type(error).__name__
+        log.warning("Site %s could not be notified of a DAG file: %s.", site, kind)
 
 
 def notify_of_sites(sites: Iterable[str], *, now: dt.datetime) -> list[str]:
