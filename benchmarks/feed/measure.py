@@ -178,7 +178,7 @@ def _range_of_median(count: int) -> tuple[int, int]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process so far, in nanoseconds (Linux's clock of a process)."""
+    """Return the CPU seconds of a process so far, to the nanosecond (Linux only)."""
     # Linux encodes the clock of a process as its inverted id, and 2 for the scheduler's precise
     # time.
     return time.clock_gettime((~pid << 3) | 2)

@@ -58,10 +58,9 @@ class PackageArrival(BaseEventTrigger):
         watch, logins = Watch(), _Logins()
         try:
             while True:
-                # In threads: queries and servers that block would stop all triggers of this
-                # triggerer.
                 # An error now (such as an unreachable database) may be gone at the next check.
                 try:
+                    # In threads: queries and servers that block would stop all other triggers.
                     watched = await asyncio.to_thread(watch.list_watched, cls._triggers())
                     known = await logins.of(watched)
                     found = await asyncio.to_thread(watch.look, watched, known)

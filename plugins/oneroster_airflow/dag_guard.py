@@ -229,7 +229,7 @@ class Doors:
             # A pending pause of a restored site would otherwise undo this switch later.
             await run_in_threadpool(_settle)
         elif rule.may is May.OPERATE:
-            # To clear or mark an undo or a mapping carries it out again.
+            # Only those who may request an undo or a mapping may repeat one.
             graver = [t for t in found if await run_in_threadpool(reach.is_graver_run, t)]
             await _insist(asked.user, May.ADMINISTER, graver)
             found = set(graver)

@@ -157,7 +157,7 @@ def to_text(summary: dict[str, Any]) -> str:
 
 def print_answer(value: dict[str, Any], words: str, *, as_json: bool) -> None:
     """Print an answer: `value` as JSON for a program, or `words` for a person."""
-    # JSON needs no escaping: json.dumps escapes everything but ASCII.
+    # JSON needs no escaping: json.dumps escapes control characters, and all but ASCII.
     click.echo(json.dumps(value, default=str) if as_json else _seen(words))
 
 

@@ -43,7 +43,7 @@ def copy_out(connection: Connection, query: str, site: str, schema: pa.Schema) -
     return pacsv.read_csv(
         pa.BufferReader(data),
         pacsv.ReadOptions(column_names=schema.names, block_size=max(1 << 20, len(data) // 4)),
-        # Titles may hold line breaks; Arrow would take each for the end of a row.
+        # Hand-made titles may hold line breaks; Arrow would take each for the end of a row.
         pacsv.ParseOptions(newlines_in_values=True),
         pacsv.ConvertOptions(
             column_types=schema,

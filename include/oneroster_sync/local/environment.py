@@ -87,8 +87,7 @@ def environment(home: Path, port: int, base: Mapping[str, str] | None = None) ->
         "API__PORT": str(port),
         "API__BASE_URL": origin,
         "API__SECRET_KEY": _secret(airflow_home / "api.key", secrets.token_urlsafe),
-        # HS512, which Airflow uses, needs a key of 64 bytes; PyJWT warns of a shorter one at each
-        # token.
+        # HS512, which Airflow uses, needs a key of 64 bytes; PyJWT warns of a shorter one.
         "API_AUTH__JWT_SECRET": _secret(
             airflow_home / "jwt.key", lambda: secrets.token_urlsafe(64)
         ),

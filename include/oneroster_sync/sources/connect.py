@@ -104,8 +104,8 @@ def open_source(source: Source, login: Login | None, patience: Patience) -> Iter
     """
     if source.url.is_local:
         yield LocalPlace(source.url.path)
-    # Imported here: paramiko costs 0.35 s and s3fs 1.1 s, in every process that opens any source.
     elif source.url.scheme == SFTP:
+        # Imported here: paramiko costs 0.35 s and s3fs 1.1 s in a process that opens any source.
         with _library("sftp"):
             from oneroster_sync.sources import sftp
         with sftp.opened(source.url, login, patience) as place:

@@ -52,7 +52,7 @@ def wrong_start(start: bytes, kind: Kind, *, name: str) -> Finding | None:
 def _what_is(start: bytes, kind: Kind) -> str | None:
     if start.startswith(b"PK"):
         return Kind.PACKAGE.value if kind is Kind.PACKAGE else "a zip"
-    # UTF-16 and binary files hold NULs, UTF-8 and Windows-1252 don't.
+    # UTF-16 and binary files hold NULs; texts in UTF-8 and Windows-1252 don't.
     if b"\0" in start:
         return "not a CSV file"
     line = start.decode("utf-8-sig", "replace").strip().partition("\n")[0].partition("\r")[0]

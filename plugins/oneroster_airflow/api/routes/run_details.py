@@ -107,7 +107,6 @@ def changes_csv(
 
 def _rows_of_changes(run: Run, page: _Page, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     while True:
-        # Each page opens its own connection, so that a slow download does not keep one.
         found, following = page
         for change in found:
             yield {
@@ -118,6 +117,7 @@ def _rows_of_changes(run: Run, page: _Page, asked: dict[str, Any]) -> Iterator[d
             }
         if following is None:
             return
+        # Each page opens its own connection, so that a slow download does not keep one.
         page = _page_of_changes(run, **asked, after=following, limit=_BLOCK)
 
 
