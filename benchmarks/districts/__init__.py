@@ -112,7 +112,7 @@ def next_day(before: District, rng: np.random.Generator) -> District:
 def _users(rng: np.random.Generator, ids: Numbers, schools: int) -> Records:
     count = len(ids)
     # The counts are rounded up, so there are too many. Reversed, it is students who are cut off,
-    # and each role of staff has somebody in the smallest district.
+    # and the smallest district has users of each role of staff.
     exact = np.repeat(np.arange(len(ROLES)), np.ceil(np.multiply(_SHARES, count)).astype(int))
     return Records(
         ids,

@@ -54,7 +54,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path
     Raises:
         FailedError: It ended with an exit code other than 0.
     """
-    # Files, because a pipe that nobody reads while it is timed would stop the program.
+    # Files, because a full pipe, which is not read while the program is timed, would stop it.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603  programs of our own

@@ -141,7 +141,7 @@ class Doors:
             return await without_parameters(asked.scope, asked.path, send)
         if self._is_elsewhere(routes):
             return send
-        # Before the body: nobody without a login makes this server read one.
+        # Before the body: without a login, no request makes this server read one.
         await self._log_in(asked, must=self._guards_all or _is_placed(routes))
         for route in routes:
             if airflow_routes.has_body(route):
@@ -398,7 +398,7 @@ async def _answer(asked: _Asked, place: dict[str, str]) -> None:
 def _record(place: dict[str, str], verdict: held_decision.Verdict) -> None:
     dag_id, dag_run_id = place["dag_id"], place["dag_run_id"]
     run = runs.find(dag_names.run_id_of(dag_id, dag_run_id))
-    # Airflow would refuse this answer after we had recorded it.
+    # No task would act on this answer; the run's own page clears the last tasks instead.
     if run.outcome == "held" and not airflow_db.waits(dag_id, dag_run_id):
         detail = "This DAG run does not wait for an answer any more; decide on the run's own page."
         raise Problem(409, detail, code="run.decided")

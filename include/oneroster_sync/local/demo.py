@@ -35,7 +35,7 @@ SAMPLE = "district-small-1.1.zip"
 
 # Without the triggerer, since no task of the demonstration defers.
 _PARTS = ("api-server", "scheduler", "dag-processor")
-# Only a folder with this file is emptied: a home may be somebody's own folder.
+# Only a folder with this file is emptied, because the path may be that of a user's own folder.
 _MARK = ".demonstration"
 _PARSE_S = 120
 _RUN_S = 600

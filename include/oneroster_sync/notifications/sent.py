@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from oneroster_sync.sites.preferences import Topic
 
 _LOCK = 72_620_172
-# Tried, not waited for: whoever has the lock is sending this notification now. The lock ends with
-# the transaction, also if its process dies.
+# Tried, not waited for: the process with the lock is sending this notification now. The lock ends
+# with the transaction, also if that process dies.
 _CLAIM = "select pg_try_advisory_xact_lock(hashtextextended(:what, :lock))"
 _TOLD_AT = """
 select max(sent_at) from notices where site = :site and topic = :topic and cause = :cause

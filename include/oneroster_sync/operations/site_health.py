@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DRAWN = 14
 """Number of applied runs whose changes the list of sites draws."""
 
-# The cast tells PostgreSQL the type: it can't infer that of a parameter in `is null` alone.
+# The cast gives the type, which PostgreSQL can't infer for a parameter in `is null` alone.
 _NEWEST = """
 select s.site, r.run_id, r.outcome, r.counts from sites s cross join lateral (
     select run_id, outcome, counts from runs

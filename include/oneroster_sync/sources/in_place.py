@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _DEPTH = 3
 _PIECE = 1 << 20
 # Between the listing and the opening a file may be replaced: by a link, which O_NOFOLLOW refuses,
-# or by a pipe, which open() waits for without O_NONBLOCK until somebody writes to it.
+# or by a pipe, where open() without O_NONBLOCK waits for a writer.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _Seen = dict[Path, tuple[int, ...]]

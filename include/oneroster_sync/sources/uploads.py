@@ -189,7 +189,7 @@ class Receiving:
             self._open.close()
             if _is_local(self._part):
                 self._part.chmod(0o600)
-            # Before the rename: who finds the file finds its name.
+            # Before the rename, so that the file is never there without its name.
             if self._name:
                 self._target.with_name(_NAME).write_text(self._name, "utf-8")
             self._part.rename(self._target)

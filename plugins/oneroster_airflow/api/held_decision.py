@@ -69,7 +69,7 @@ def resume_dag_run(run: Run, verdict: Verdict) -> None:
     }
     option = APPROVE if verdict.approves else DISCARD
     answered = airflow_db.answer(run.dag_id, run.dag_run_id, option, values, by=verdict.by)
-    # The DAG run has passed its question, for instance because somebody marked the task as done.
+    # The DAG run has passed its question, for instance because a person marked the task as done.
     if verdict.approves and not answered and run.applied_at is None and _moves(run):
         airflow_db.clear_waiting_tasks(run.dag_id, run.dag_run_id)
 

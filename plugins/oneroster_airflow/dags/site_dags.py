@@ -352,7 +352,7 @@ def six_stages(site: str) -> None:
         announce_change(run, get_current_context())
         return run.run_id
 
-    # all_done, so that every run gets an end, whatever its tasks came to.
+    # all_done, so that every run gets an end, whether its tasks succeeded or not.
     @task.short_circuit(trigger_rule="all_done", retries=3, retry_delay=timedelta(seconds=10))
     def record() -> str | None:
         from oneroster_airflow import notifier
