@@ -116,7 +116,8 @@ def _connect_to(given: str, variable: str) -> Engine:
     Raises:
         DatabaseError: The server does not answer or is too old; the message names the variable.
     """
-    # Parameters are names and addresses of people: they stay out of errors, and so of the logs.
+    # Two connections are kept: a stage has one for its site's turn and one for its work. Parameters
+    # are names and addresses of people: they stay out of errors, and so of the logs.
     made = sa.create_engine(
         _with_driver(given), pool_pre_ping=True, pool_size=2, hide_parameters=True
     )

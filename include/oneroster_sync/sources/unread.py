@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from oneroster_sync.sources.base import Login, Place
     from oneroster_sync.sources.connect import Source
 
+# By default no more pending packages are kept (`ONEROSTER_KEEP_PENDING_PACKAGES`).
 MOST = 60
 """Most packages that are read in one run."""
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
