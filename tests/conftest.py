@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+gc.disable()  # until all is collected: imports make no garbage, but a million objects to look at
 homes.prefer_memory()
 _HOME = homes.root() / "home"
 os.environ["ONEROSTER_HOME"] = str(_HOME)
@@ -146,6 +147,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 if case not in PROMISES:
                     raise pytest.UsageError(f"{item.nodeid}: there is no case {case}")
                 item.user_properties.append(("case", case))
+
+
+def pytest_collection_finish() -> None:
+    """Let Python look for garbage again, but not among what the imports have made."""
+    gc.enable()
+    gc.freeze()
 
 
 def _turn_of(item: pytest.Item) -> tuple[object, ...]:
