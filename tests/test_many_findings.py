@@ -51,6 +51,19 @@ def test_findings_beyond_the_limit_are_counted_and_exported(
     assert len(frame) == sum(run["findings"].values())
 
 
+def test_lines_up_to_a_raised_limit_are_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is nearly as long as its file is read if the setting allows it."""
+    monkeypatch.setenv("ONEROSTER_LINE_KIB", "1024")
+    extra = SCHOOL["users.csv"].splitlines()
+    texts = "\n".join([extra[0] + ",metadata.note", *(f"{row}," for row in extra[1:-1])])
+    long = f"{texts}\n{extra[-1]},{'x' * 900_000}\n"
+
+    run = site.sync({**SCHOOL, "users.csv": long})
+
+    assert run["outcome"] == "succeeded"
+    assert extra[-1].split(",")[0] in site.users()
+
+
 def test_limits_of_a_package_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each limit has a variable, and an invalid number is refused by the variable's name."""
     for name, value in (

@@ -186,7 +186,7 @@ def test_a_held_plan_is_notified_once(site: Site) -> None:
         ("stage diff was the last to end after 12 s", "stage diff was the last to end after 9 s"),
         (
             "run 6f1f0d0e-0a53-4e43-9a3f-5f0c9b6f2a51 was cut off",
-            "run 00000000-0a53-4e43-9a3f-5f0c9b6f2a51 was cut off",
+            "run b9d3c1aa-1bcd-4fee-8d2a-aa0c9b6fcafe was cut off",
         ),
     ],
 )

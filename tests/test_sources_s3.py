@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import ClientConnectorCertificateError
+from aiohttp.client_reqrep import ConnectionKey
 
 from oneroster_sync.sources.archive import move_read_package
 from oneroster_sync.sources.base import Login, Patience
@@ -17,6 +20,7 @@ from oneroster_sync.sources.errors import (
     RetriableSourceError,
 )
 from oneroster_sync.sources.fetch import fetch
+from oneroster_sync.sources.object_store import translating
 from oneroster_sync.sources.url import SourceUrl
 from places import a_zip, fetched, refused, source_of
 from roster_of import now
@@ -160,6 +164,19 @@ def test_no_log_holds_a_secret(server: S3, caplog: pytest.LogCaptureFixture) -> 
     refused(OUT, login_to(server, password=wrong), "source.login_refused")
     assert server.secret not in caplog.text
     assert wrong not in caplog.text
+
+
+def test_a_certificate_that_fails_is_named_for_every_store() -> None:
+    """A store that passes aiohttp's error on names the certificate; a wrong setting stays."""
+    key = ConnectionKey(
+        HOST, 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None
+    )
+    failed = ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("self-signed"))
+    with pytest.raises(RefusedSourceError) as error, translating(HOST, "o.zip"):
+        raise failed
+    assert error.value.code == "source.certificate"
+    with pytest.raises(ValueError, match="no such option"), translating(HOST, "o.zip"):
+        raise ValueError("no such option")
 
 
 def test_a_scheme_without_a_library_is_named(server: S3) -> None:

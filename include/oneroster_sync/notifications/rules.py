@@ -59,10 +59,11 @@ _STALE_AGAIN = dt.timedelta(days=7)
 _PROTECTED = "stale protection"
 _UNRECORDED, _NOT_BEGUN = "the run was not recorded", "the run did not begin"
 _DAG_FILE, _LATE, _STOPPED = "the DAG file", "late: ", "maintenance since "
-# Quoted texts, paths and addresses, hexadecimal ids and numbers differ from one run to the next
-# while the reason is the same.
+# Quoted texts, paths and addresses, ids of runs and other hexadecimal ids, and numbers differ from
+# one run to the next while the reason is the same.
 _VARIABLE = re.compile(
-    r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*|\b[0-9a-f]{8,}\b|\d+"""
+    r"""'[^']*'|"[^"]*"|(?<![^\s/\\@'"])[^\s/\\@]*[/\\@]\S*"""
+    r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8,}\b|\d+"
 )
 _SUCCESSFUL = {Outcome.SUCCEEDED, Outcome.SUCCEEDED_WITH_ERRORS, Outcome.NO_CHANGES}
 

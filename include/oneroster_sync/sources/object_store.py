@@ -84,7 +84,7 @@ class StoragePlace:
 
     def list_entries(self) -> tuple[bool, list[Entry]]:
         """Return (True, [the file]) if the path is a file, else (False, the folder's files)."""
-        with _translate_errors(self._host, self.name):
+        with translating(self._host, self.name):
             # fsspec caches listings: the second look would compare the first one with itself.
             self._fs.invalidate_cache()
             found = self._fs.info(self._path)
@@ -97,7 +97,7 @@ class StoragePlace:
     def read(self, entry: Entry) -> Iterator[Iterator[bytes]]:
         """Open a file and yield its bytes in pieces."""
         with (
-            _translate_errors(self._host, entry.name),
+            translating(self._host, entry.name),
             self._fs.open(entry.path, "rb", block_size=4 * PIECE) as file,
         ):
             yield iter(lambda: file.read(PIECE), b"")
@@ -105,7 +105,7 @@ class StoragePlace:
     def move(self, entry: Entry, folder: str, name: str) -> None:
         """Move a file into a folder beside it."""
         target = posixpath.join(posixpath.dirname(entry.path), folder)
-        with _translate_errors(self._host, entry.name):
+        with translating(self._host, entry.name):
             self._fs.makedirs(target, exist_ok=True)
             self._fs.mv(entry.path, posixpath.join(target, name))
 
@@ -127,7 +127,7 @@ def opened(url: SourceUrl, login: Login | None, patience: Patience) -> Iterator[
 
     options = _s3(login, patience) if url.scheme == S3 else _others(url, login)
     try:
-        with _translate_errors(f"{url.scheme}://{url.host}", url.host):
+        with translating(f"{url.scheme}://{url.host}", url.host):
             # fsspec shares file systems with equal arguments; a session that `abort` closed must
             # not come back.
             filesystem, path = fsspec.url_to_fs(url.for_fsspec, skip_instance_cache=True, **options)
@@ -186,13 +186,16 @@ def _entry(found: Mapping[str, Any]) -> Entry:
 
 
 @contextlib.contextmanager
-def _translate_errors(host: str, what: str) -> Iterator[None]:
+def translating(host: str, what: str) -> Iterator[None]:
     """Raise errors of fsspec as `SourceError`, without the library's text."""
     try:
         yield
-    except (SourceError, ImportError, TypeError, ValueError):
+    except (SourceError, ImportError, TypeError):
         raise
-    except Exception as error:  # noqa: BLE001  each file system has errors of its own
+    except Exception as error:
+        # A certificate that fails is both: aiohttp's error is a ValueError by way of ssl's.
+        if isinstance(error, ValueError) and not isinstance(error, OSError):
+            raise
         raise _as_ours(error, host, what) from None
 
 

@@ -48,6 +48,7 @@ class Block:
         control: Indices of the lines that hold control characters.
         is_open: Whether the last line is the last of the file and has no line end.
         apart: Row, first cell and finding code of lines that are left out of `data`.
+        longest: Length of the longest line in bytes, or more.
     """
 
     data: bytes
@@ -55,6 +56,7 @@ class Block:
     control: np.ndarray
     is_open: bool = False
     apart: tuple[tuple[int, bytes | None, str], ...] = ()
+    longest: int = 0
 
 
 def blocks(
@@ -155,7 +157,8 @@ def _checked(
     lengths = ends - starts
     rows = np.arange(first_row, first_row + len(ends), dtype=np.int64)
     rows = rows if repaired_lines is None else repaired_lines.rows
-    if lengths.max() > line_limit:
+    longest = int(lengths.max())
+    if longest > line_limit:
         at = int(np.flatnonzero(lengths > line_limit)[0])
         row = int(rows[at])
         # Before the length: a file whose lines end with a carriage return alone is one long line.
@@ -179,8 +182,9 @@ def _checked(
     if controlled:
         control = np.flatnonzero(pc.match_substring_regex(lines, _HAS_CONTROL).to_numpy(False))
     if repaired_lines is not None:
-        return Block(data, rows, control, apart=tuple(repaired_lines.apart)), repaired_lines.lines
-    return Block(data, rows, control), len(ends)
+        apart = tuple(repaired_lines.apart)
+        return Block(data, rows, control, apart=apart, longest=longest), repaired_lines.lines
+    return Block(data, rows, control, longest=longest), len(ends)
 
 
 def _find_low(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

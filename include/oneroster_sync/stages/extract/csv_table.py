@@ -314,10 +314,11 @@ def _parse(
             pa.BufferReader(block.data),
             pacsv.ReadOptions(
                 # Four pieces for the threads. Arrow refuses a line that lies in more than two of
-                # them, so each has room for a line of the default limit, 128 KiB.
+                # them, so each has room for the longest line.
                 use_threads=in_parallel,
                 column_names=header,
-                block_size=len(block.data) // (4 if in_parallel else 1) + (1 << 17),
+                block_size=len(block.data) // (4 if in_parallel else 1)
+                + max(block.longest + 1, 1 << 17),
             ),
             pacsv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=skip),
             pacsv.ConvertOptions(
