@@ -158,7 +158,7 @@ def test_a_site_is_made_copied_archived_and_restored_by_hand(live: Live) -> None
         dialog.get_by_label(re.compile("^Name")).fill("default")
         dialog.get_by_label(re.compile("^E-mail")).fill("hand@x.org")
         page.keyboard.press("Enter")
-        expect(dialog.get_by_text("There is a site default already")).to_be_visible()
+        expect(dialog.get_by_text("A site default exists already")).to_be_visible()
         dialog.get_by_label(re.compile("^Name")).fill("by-hand")
         page.keyboard.press("Enter")
         expect(dialog).to_have_count(0)
