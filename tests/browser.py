@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Request, expect, sync_playwright
 
 from measures import IS_UNCOVERED
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import ConsoleMessage, Locator
 
-__all__ = ["Page", "browsing", "chromium", "close", "log_in", "press", "reach"]
+__all__ = ["Page", "browsing", "chromium", "close", "log_in", "press", "reach", "visit"]
 
 _NAMES = (
     *("chromium-headless-shell", "chromium", "chromium-browser"),
@@ -80,10 +82,64 @@ def browsing(
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", listen)
         page.on("pageerror", lambda error: said.append(str(error)))
+        _follow_requests(page)
         yield page
     finally:
         context.close()
     assert not said, "\n".join(said)
+
+
+# The router asks its own state for the index of an entry, without which no page may ask to stay.
+_FOLLOW = """to => {
+    const idx = (history.state?.idx ?? 0) + 1;
+    history.pushState({ usr: null, key: `visit-${idx}`, idx }, "", to);
+    dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
+}"""
+_QUIET_S = 0.5
+_asked: WeakKeyDictionary[Page, set[Request]] = WeakKeyDictionary()
+"""The requests of each page that have no answer yet."""
+
+
+def _follow_requests(page: Page) -> None:
+    under_way = _asked.setdefault(page, set())
+
+    # Playwright 1.65 puts an attribute on a handler, which a set's own method refuses.
+    def begin(request: Request) -> None:
+        under_way.add(request)
+
+    def end(request: Request) -> None:
+        under_way.discard(request)
+
+    page.on("request", begin)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
+
+
+def visit(page: Page, address: str) -> None:
+    """Go to an address as a link of the page does, and wait until the page asks for nothing.
+
+    Only the first visit loads Airflow's pages: to read and run their three megabytes takes two
+    seconds of a processor. A test of the first look, or of what a reload shows, uses `goto`.
+    """
+    if page.url.startswith("http"):
+        page.evaluate(_FOLLOW, address)
+    else:
+        page.goto(address)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until a page has asked for nothing for half a second.
+
+    Playwright's state `networkidle` is reached once for each load, so it is no help after a click.
+    """
+    quiet_since = time.monotonic()
+    deadline = quiet_since + PATIENCE_MS / 1000
+    while (now := time.monotonic()) - quiet_since < _QUIET_S:
+        assert now < deadline, "the page goes on asking"
+        page.wait_for_timeout(50)
+        if _asked[page]:
+            quiet_since = time.monotonic()
 
 
 _open: list[tuple[Playwright, Browser]] = []

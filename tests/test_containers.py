@@ -55,9 +55,20 @@ def roster(there: Production) -> dict[str, str]:
 
 
 def sync(there: Production, package: dict[str, str]) -> dict[str, Any]:
-    """Upload a package and wait for the end of its run."""
-    person = there.person()
-    return there.follow(person, person.upload(zipped(package))["run_id"])
+    """Upload a package and wait for the end of its run.
+
+    Services are healthy before Airflow has read the DAG file, so the first upload may be refused.
+    """
+    person, content = there.person(), zipped(package)
+
+    def accepted() -> str | None:
+        answer = person.send("POST", "sites/default/uploads?kind=package", content=content)
+        if answer.status_code == 409 and answer.json()["code"] == "dag.unknown":
+            return None
+        run_id: str = answer.raise_for_status().json()["run_id"]
+        return run_id
+
+    return there.follow(person, wait_for(accepted))
 
 
 def test_every_service_is_well_without_a_capability(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from browser import browsing, log_in
+from browser import browsing, log_in, visit
 from live import SYNC, running, wait_for
 from measures import CONTRAST, FOCUS_IS_SEEN, IS_UNCOVERED, WATCH_SHIFTS
 from oneroster_sync.runs import Outcome
@@ -113,12 +113,11 @@ def test_a_section_of_the_preferences_is_two_screens_at_most(live: Live, width: 
     with browsing(width=width) as page:
         log_in(page, live.origin)
         for section in SECTIONS:
-            page.goto(f"{live.origin}{HOME}/preferences?section={section}")
+            visit(page, f"{live.origin}{HOME}/preferences?section={section}")
             nav = page.get_by_role("navigation", name="Sections of the preferences")
             name = nav.locator("[aria-current=page]").inner_text()
             shown = page.get_by_role("region", name=name, exact=True)
             expect(shown.get_by_role("link", name=f"Guide: {name}")).to_be_visible()
-            page.wait_for_load_state("networkidle")
             box = shown.bounding_box()
             assert box is not None
             assert box["height"] <= 2 * 900, section
@@ -346,9 +345,8 @@ def test_no_page_is_wider_than_its_window(
             f"{HOME}/why?q=a",
             f"/plugin/oneroster/runs/{first['run_id']}",
         ):
-            page.goto(live.origin + place)
+            visit(page, live.origin + place)
             page.get_by_role("heading", level=1).wait_for()
-            page.wait_for_load_state("networkidle")
             assert _overflow(page) <= 0, place
 
 
@@ -417,9 +415,8 @@ def test_everything_has_a_name_and_can_be_reached(
             f"/plugin/oneroster/runs/{first['run_id']}?tab=findings",
             f"/plugin/oneroster/runs/{first['run_id']}?tab=report",
         ):
-            page.goto(live.origin + place)
+            visit(page, live.origin + place)
             page.get_by_role("heading", level=1).wait_for()
-            page.wait_for_load_state("networkidle")
             assert page.get_by_role("heading", level=1).count() == 1, place
             for role in ("button", "link", "textbox", "checkbox", "combobox", "switch", "tab"):
                 every = page.get_by_role(role)

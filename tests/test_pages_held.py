@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from browser import browsing, log_in, press, reach
+from browser import browsing, log_in, press, reach, visit
 from live import running, wait_for
 from measures import CUT_TEXTS, HAS_SETTLED
 from towns import HOME, Town, district, packed
@@ -345,9 +345,8 @@ def look(live: Live, places: list[str], theme: str, width: int) -> None:
     with browsing(theme, width, ignoring=("status of 404",)) as page:
         log_in(page, live.origin)
         for place in places:
-            page.goto(live.origin + place)
+            visit(page, live.origin + place)
             page.get_by_role("heading", level=1).wait_for()
-            page.wait_for_load_state("networkidle")
             assert barriers(page) == [], place
             assert page.get_by_role("main").count() == 1, place
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place

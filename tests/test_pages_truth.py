@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from browser import browsing, log_in, press
+from browser import browsing, log_in, press, visit
 from live import running
 from towns import HOME, Town, district, packed
 
@@ -214,7 +214,7 @@ def test_every_page_of_a_site_shows_its_status(meadow: Town, held: dict[str, Any
     with browsing() as page:
         log_in(page, meadow.live.origin)
         for place in ("", "/preferences", "/upload", "/why", f"/../../runs/{held['run_id']}"):
-            page.goto(f"{meadow.home}{place}")
+            visit(page, f"{meadow.home}{place}")
             head = page.get_by_role("group", name="Status of meadow")
             expect(head).to_contain_text("Active users21")
             expect(head).to_contain_text("Courses20")
