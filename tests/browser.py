@@ -28,7 +28,7 @@ _NAMES = (
     *("chromium-headless-shell", "chromium", "chromium-browser"),
     *("google-chrome", "google-chrome-stable"),
 )
-"""Debian's headless shell comes first: the same engine without a window, two thirds of the work."""
+"""Debian's headless shell comes first: the same engine without a window, a third less work."""
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _MOST_STOPS = 60
 """So many presses of Tab are enough for any control of a page."""
@@ -74,7 +74,7 @@ def browsing(
         color_scheme="dark" if theme == "dark" else "light",
         locale="en-GB",
         timezone_id="Europe/Berlin",
-        reduced_motion="reduce",  # nothing is drawn sixty times a second while a test waits
+        reduced_motion="reduce",  # otherwise spinners are drawn again and again while a test waits
     )
     try:
         context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
@@ -116,10 +116,10 @@ def _follow_requests(page: Page) -> None:
 
 
 def visit(page: Page, address: str) -> None:
-    """Go to an address as a link of the page does, and wait until the page asks for nothing.
+    """Follow an address as a link of the page does, and wait until no request is under way.
 
-    Only the first visit loads Airflow's pages: to read and run their three megabytes takes two
-    seconds of a processor. A test of the first look, or of what a reload shows, uses `goto`.
+    Only the first visit loads Airflow's pages, because loading and running their three megabytes
+    takes two processor seconds. A test of the first look, or of a reload, uses `goto`.
     """
     if page.url.startswith("http"):
         page.evaluate(_FOLLOW, address)
@@ -129,14 +129,14 @@ def visit(page: Page, address: str) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until a page has asked for nothing for half a second.
+    """Wait until no request of a page was under way for half a second.
 
-    Playwright's state `networkidle` is reached once for each load, so it is no help after a click.
+    Playwright reaches the state `networkidle` once for each load, so a click does not change it.
     """
     quiet_since = time.monotonic()
     deadline = quiet_since + PATIENCE_MS / 1000
     while (now := time.monotonic()) - quiet_since < _QUIET_S:
-        assert now < deadline, "the page goes on asking"
+        assert now < deadline, "the page keeps sending requests"
         page.wait_for_timeout(50)
         if _asked[page]:
             quiet_since = time.monotonic()
@@ -165,8 +165,8 @@ def close() -> None:
 def log_in(page: Page, origin: str, name: str = "admin") -> None:
     """Log in as a user whose password equals the user name.
 
-    The page gets the cookie that Airflow's own form would set. To draw the form and then Airflow's
-    home page takes as long as most tests of a page.
+    The page gets the cookie that Airflow's own form sets. The form and Airflow's home page would
+    take as long as the page that is tested.
     """
     login = {"username": name, "password": name}
     answer = page.request.post(f"{origin}/auth/token", data=login)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-gc.disable()  # until all is collected: imports make no garbage, but a million objects to look at
+gc.disable()  # until collection ends: imports make a million objects and hardly any garbage
 homes.prefer_memory()
 _HOME = homes.root() / "home"
 os.environ["ONEROSTER_HOME"] = str(_HOME)
@@ -150,7 +150,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let Python look for garbage again, but not among what the imports have made."""
+    """Enable the garbage collector, but never for the objects that the imports have made."""
     gc.enable()
     gc.freeze()
 

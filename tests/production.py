@@ -39,7 +39,7 @@ HISTORY_MISSING = (
     "an upgrade begins with an older version, and git has none here: git fetch --unshallow --tags"
 )
 _SHIM = PROJECT / "tests" / "containers" / "docker.py"
-_HEALTHY_S = 480
+_HEALTHY_S = 240
 
 
 def older_version(project: Path, never_started: Iterable[tuple[str, str]] = NEVER_STARTED) -> str:

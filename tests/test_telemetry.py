@@ -186,7 +186,7 @@ def test_a_collector_that_is_away_delays_a_sync_and_nothing_more(
             send_to(f"http://{HOST}:{port}", monkeypatch)
             began = time.monotonic()
             assert site.sync(SCHOOL)["outcome"] in {"succeeded", "no_changes"}
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < 10
     telemetry_export._EXPORTERS.clear()
 
 

@@ -4,9 +4,9 @@ One watch checks the sources of all sites repeatedly: a shared source once for a
 each host with one connection at a time. A package is announced when it has a complete name and did
 not change for several looks, so two packages within a minute are one arrival. Announced packages
 are stored in the database, so a restarted watch does not announce them again. They are stored with
-the trigger of Airflow: a site that was off gets another trigger, and then the package that is there
-counts as old. So packages that arrive while a sync is off start nothing, whether a watch ran
-meanwhile or not. The watch does not read, move or delete packages.
+the id of Airflow's trigger. If the sync of a site was off, Airflow makes a new trigger, and the
+package at the source counts as old. So a package that arrives while the sync is off starts nothing,
+even if no watch ran at that time. The watch does not read, move or delete packages.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import uuid
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -209,8 +208,6 @@ def sync_again(asked: Asked, *, clock: Callable[[], dt.datetime]) -> dict[str, A
     storage, package = settings.local_storage(), Path(asked.package)
     if storage is None or _is_observed() or not _is_plain(package, storage):
         return None
-    if not _has_earlier(asked):
-        return None
     try:
         with plain.connect_briefly() as connection:
             connection.row_factory = dict_row  # type: ignore[assignment]
@@ -218,21 +215,6 @@ def sync_again(asked: Asked, *, clock: Callable[[], dt.datetime]) -> dict[str, A
     except (psycopg.Error, OSError, settings.SettingError):
         # Nothing was recorded. The stages meet the same error and report it.
         return None
-
-
-def _has_earlier(asked: Asked) -> bool:
-    """Return False if a pooled connection of this process finds no run whose results can be reused.
-
-    Where SQLAlchemy is loaded, the question takes a tenth of what a connection of its own takes.
-    """
-    loaded = sys.modules.get("oneroster_sync.database.connections")
-    if loaded is None or not loaded.engine.cache_info().currsize:
-        return True  # not known yet
-    try:
-        with loaded.engine().connect() as connection:
-            return connection.exec_driver_sql(_EARLIER, asked.bound()).first() is not None
-    except loaded.sa.exc.SQLAlchemyError:
-        return True
 
 
 def _is_observed() -> bool:

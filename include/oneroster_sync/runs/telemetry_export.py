@@ -240,12 +240,11 @@ _FAILED: list[str] = []
 def _away_file() -> Path:
     """Return the file that exists while the collector is away, shared by this machine's stages.
 
-    A stage is a process of its own, so a failure that only the process knows of would be waited
-    for again by each stage of each run.
+    Each stage is a process. Without the file, each stage of each run would wait again.
     """
     names = (telemetry.BOTH_TO, telemetry.METRICS_TO, telemetry.TRACES_TO)
-    told = "\n".join(os.environ.get(name, "") for name in names)
-    name = hashlib.sha256(f"{os.getuid()}\n{told}".encode()).hexdigest()[:16]
+    addresses = "\n".join(os.environ.get(name, "") for name in names)
+    name = hashlib.sha256(f"{os.getuid()}\n{addresses}".encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"oneroster-collector-away-{name}"
 
 

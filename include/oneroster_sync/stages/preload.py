@@ -57,7 +57,8 @@ def load_dags() -> None:
 
 
 if __name__ == "__main__":
-    gc.disable()  # imports make hardly any garbage; to look for it takes a quarter of their time
+    # Imports make hardly any garbage, and the search for it takes a quarter of their time.
+    gc.disable()
     if sys.argv[1:2] == ["dag-processor"]:
         load_dags()
     else:

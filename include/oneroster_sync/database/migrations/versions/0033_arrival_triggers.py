@@ -1,4 +1,4 @@
-"""The trigger of Airflow that noticed a package, so that a site's time off starts no sync later."""
+"""The id of the Airflow trigger that noticed a package at the source of a site."""
 
 from __future__ import annotations
 
