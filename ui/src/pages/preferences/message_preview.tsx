@@ -101,6 +101,13 @@ function Message({
             sandbox="allow-same-origin"
             srcDoc={html}
             style={{ width: "100%", height: "16rem", border: 0, background: "white" }}
+            onLoad={({ currentTarget: frame }) => {
+              // As tall as the mail: a frame with its own scroll bar would cut the text.
+              const mail = frame.contentDocument?.documentElement;
+              if (mail) {
+                frame.style.height = `${mail.scrollHeight}px`;
+              }
+            }}
           />
         </Tabs.Content>
         <Tabs.Content value="text">
