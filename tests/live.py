@@ -422,11 +422,19 @@ def _end_tasks(home: Path, metadata: psycopg.Connection) -> None:
 
     def is_quiet() -> bool | None:
         # A process that ran a task hides its working folder; see runner.members.
-        titles = [" ".join(process.cmdline()) for process in runner.members(home)]
+        titles = [" ".join(command_of(process)) for process in runner.members(home)]
         at_work = [title for title in titles if "airflow worker" in title and "<idle>" not in title]
         return None if at_work else True
 
     wait_for(is_quiet, within_s=_QUIET_S)
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Return the command line of a process; none if it ended after it was listed."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _empty(connection: psycopg.Connection, names: Iterable[str]) -> None:

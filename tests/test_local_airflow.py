@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from live import command_of
 from oneroster_sync.database.embedded import LocalError, postgres
 from oneroster_sync.database.embedded.processes import wait_until
 from oneroster_sync.local import airflow, runner, watch
@@ -183,5 +184,5 @@ def part(home: Path, name: str) -> psutil.Process:
     return next(
         process
         for process in sorted(runner.members(home), key=lambda it: it.pid)
-        if name in process.cmdline()
+        if name in command_of(process)
     )

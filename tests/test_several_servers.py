@@ -25,7 +25,7 @@ from benchmarks.districts.csv_package import write
 
 from conftest import csv_text
 from golden.school import zip_of
-from live import Person, running, wait_for
+from live import Person, command_of, running, wait_for
 from oneroster_sync.database.embedded import postgres
 from oneroster_sync.local import airflow
 from test_api_uploads import Watch, memory_of, server_of
@@ -146,7 +146,7 @@ def both(*calls: Any) -> list[Any]:
 def test_two_workers_answer(pair: Pair) -> None:
     """The first server has two workers, and a token of one server is valid at each of them."""
     server = min(server_of(pair.live), key=lambda process: process.create_time())
-    workers = [c for c in server.children() if "resource_tracker" not in " ".join(c.cmdline())]
+    workers = [c for c in server.children() if "resource_tracker" not in " ".join(command_of(c))]
     assert len(workers) == 2
     for _ in range(6):
         for who in pair.servers():
