@@ -94,9 +94,13 @@ def _merge(engine: sa.Engine, table: str, rows: pd.DataFrame, key: list[str]) ->
     changed = matched[moved]
     new = added[[*key, *fields]].assign(status="active")
     new.to_sql(table, engine, if_exists="append", index=False)
+    columns = ", ".join(f'"{name}"' for name in key)
     where = " and ".join(f'"{name}" = :{name}' for name in key)
     sets = "".join(f'"{name}" = :{name}, ' for name in fields)
     with engine.begin() as connection:
+        # Without it each update below reads the whole table.
+        index = f"create index if not exists {table}_key on {table} ({columns})"
+        connection.execute(sa.text(index))
         if len(changed):
             update = sa.text(f"update {table} set {sets}status = 'active' where {where}")
             connection.execute(update, _records(changed[[*key, *fields]]))
