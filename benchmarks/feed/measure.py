@@ -4,11 +4,11 @@
 
 An own embedded PostgreSQL contains fifty sites with a first sync and a hundred versions each. Pages
 begin at random places of all sites' feeds. They are read like the API reads them, and by SQL with a
-role that is a member of roster_reader. Then a nightly plan and a first sync are applied to a site
-and rolled back, alternately with the feed and without it: with its predecessor, the index by run,
-and no version in the rows. Both indexes hold the same number of rows before, because an entry into
-a large index costs more than one into an empty index. `--reads 0` measures only that; 200,000 rows
-are enough for it.
+role that is a member of roster_reader. Then the stage apply reads, checks and applies a nightly
+plan and a first sync, counts the roster and is rolled back, alternately with the feed and without
+it: with its predecessor, the index by run, and no version in the rows. Both indexes hold the same
+number of rows before, because an entry into a large index costs more than one into an empty index.
+`--reads 0` measures only that; 200,000 rows are enough for it.
 
 Other programs on the machine must not decide the result. So the CPU time of the server's process
 and of this one is counted, each pair runs with little time between its two halves and in changing
@@ -24,6 +24,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     import psycopg
     from sqlalchemy.engine import Connection
+
+    from oneroster_sync.stages.diff.plan import Plan
 
 SITES, VERSIONS = 50, 100
 READER = "of_the_benchmark"
@@ -135,11 +138,14 @@ def measure_pages(
 
 
 def apply_cost(
-    connection: Connection, plan: Any, bound: dict[str, Any], rounds: int
+    connection: Connection, plan: Plan, bound: dict[str, Any], rounds: int
 ) -> Iterator[str]:
     """Yield lines with the costs of applying a plan with the change feed and without it."""
     import sqlalchemy as sa
 
+    from oneroster_sync.runs.artifacts import RunFolder
+
+    RunFolder.of(plan.site, bound["run_id"]).write_tables("plan", plan.tables())
     pid = connection.scalar(sa.text("select pg_backend_pid()"))
     # The query has begun a transaction, and `begin` refuses a second one.
     connection.rollback()
@@ -161,11 +167,14 @@ def apply_cost(
 
 
 def _apply(
-    connection: Connection, plan: Any, bound: dict[str, Any], pid: int, *, has_feed: bool
+    connection: Connection, plan: Plan, bound: dict[str, Any], pid: int, *, has_feed: bool
 ) -> tuple[float, int]:
-    """Apply a plan and roll it back; return CPU seconds and bytes of write-ahead log."""
+    """Apply a stored plan and roll it back; return CPU seconds and bytes of write-ahead log."""
     import sqlalchemy as sa
 
+    from oneroster_sync.roster.reader import count_active
+    from oneroster_sync.runs.artifacts import RunFolder
+    from oneroster_sync.runs.roster_history import count_by_school
     from oneroster_sync.stages.apply import change_roster
 
     if not has_feed:
@@ -174,7 +183,14 @@ def _apply(
         # Without a version, `changes_older` takes the rows: it is the index by run of before.
         position = connection.scalar(sa.text("select pg_current_wal_insert_lsn()"))
         begun, begun_here = _cpu_s(pid), time.process_time()
-        change_roster(connection, plan, bound)
+        tables = RunFolder.of(plan.site, bound["run_id"]).read_tables("plan")
+        links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
+        kinds = {kind: tables[kind] for kind in ("users", "courses", "assignments")}
+        stored = replace(plan, **kinds, links=links)
+        assert stored.hash() == plan.hash()
+        change_roster(connection, stored, bound)
+        count_active(connection, plan.site)
+        count_by_school(connection, plan.site)
         spent = _cpu_s(pid) - begun + time.process_time() - begun_here
         grown = "select pg_current_wal_insert_lsn() - cast(:before as pg_lsn)"
         wal = int(connection.scalar(sa.text(grown), {"before": position}) or 0)
