@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 
 def is_installed() -> bool:
-    """Tell whether Airflow finds the plugin of an installed package."""
+    """Return whether Airflow finds the plugin of an installed package."""
     try:
         points = distribution("oneroster-sync").entry_points
     except PackageNotFoundError:

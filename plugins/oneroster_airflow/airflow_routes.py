@@ -236,7 +236,7 @@ def reads_parameters(path: str) -> dict[str, str] | None:
 
 
 def has_body(route: Route) -> bool:
-    """Tell whether judging a request requires its body."""
+    """Return whether judging a request requires its body."""
     if route.rule.deed is not None or route.rule.is_dry is not None:
         return True
     if route.rule.reach is Reach.ASSET:
@@ -245,19 +245,19 @@ def has_body(route: Route) -> bool:
 
 
 def is_under(path: str, roots: Iterable[str]) -> bool:
-    """Tell whether a path is one of `roots` or below one."""
+    """Return whether a path is one of `roots` or below one."""
     return any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
 def is_ours(dag_id: object) -> bool:
-    """Tell whether an id belongs to one of our DAGs."""
+    """Return whether an id belongs to one of our DAGs."""
     if not isinstance(dag_id, str):
         return False
     return dag_id == dag_names.WATCH or dag_names.site_of(dag_id) is not None
 
 
 def names_ours(value: Any) -> bool:
-    """Tell whether a JSON value contains the id of one of our DAGs anywhere."""
+    """Return whether a JSON value contains the id of one of our DAGs anywhere."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -271,7 +271,7 @@ def names_ours(value: Any) -> bool:
 
 
 def is_graver(conf: Any) -> bool:
-    """Tell whether the parameters of a run require an administrator."""
+    """Return whether the parameters of a run require an administrator."""
     from oneroster_sync.standard.kinds import MAPPINGS
 
     if not isinstance(conf, dict):
@@ -281,7 +281,7 @@ def is_graver(conf: Any) -> bool:
 
 
 def is_dry(rule: Rule, body: dict[str, Any]) -> bool:
-    """Tell whether a request is a dry run.
+    """Return whether a request is a dry run.
 
     Airflow also reads `"off"` and 0 as false, so only `true` itself counts as true.
     """
@@ -289,7 +289,7 @@ def is_dry(rule: Rule, body: dict[str, Any]) -> bool:
 
 
 def deletes(body: dict[str, Any]) -> bool:
-    """Tell whether an action of the body deletes something."""
+    """Return whether an action of the body deletes something."""
     return any(action.get("action") == "delete" for action in _actions(body))
 
 
@@ -338,7 +338,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _reaches_further(body: dict[str, Any]) -> bool:
-    """Tell whether a change of tasks also reaches earlier or later runs."""
+    """Return whether a change of tasks also reaches earlier or later runs."""
     return any(body.get(name) not in (None, False) for name in ("include_past", "include_future"))
 
 

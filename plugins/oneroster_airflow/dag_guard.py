@@ -150,7 +150,7 @@ class Doors:
         return _noting(asked, send) if asked.notes else send
 
     def _is_elsewhere(self, routes: list[Route]) -> bool:
-        """Tell whether the request can't concern us, whatever its body and user are."""
+        """Return whether the request can't concern us, whatever its body and user are."""
         return all(
             (route.rule.reach is Reach.INSTALLATION and not self._guards_all)
             or (
@@ -241,7 +241,7 @@ def _may_be_ours(dag_id: str) -> bool:
 
 
 def _is_placed(routes: list[Route]) -> bool:
-    """Tell whether the path contains one of our DAGs."""
+    """Return whether the path contains one of our DAGs."""
     return any(airflow_routes.is_ours(route.place.get("dag_id")) for route in routes)
 
 
@@ -320,7 +320,7 @@ def _check_start(found: set[Target], body: dict[str, Any]) -> None:
 
 
 def _is_bool(value: Any) -> bool:
-    """Tell whether Airflow can read a value as a boolean."""
+    """Return whether Airflow can read a value as a boolean."""
     try:
         _BOOL.validate_python(value)
     except ValidationError:

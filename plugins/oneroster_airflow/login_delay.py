@@ -151,7 +151,7 @@ class LoginDelay:
 
 
 def _is_right(message: Message, *, is_token: bool) -> bool:
-    """Tell whether an answer is a login; FAB redirects wrong logins to its page again."""
+    """Return whether an answer is a login; FAB redirects wrong logins to its page again."""
     if is_token:
         return bool(message["status"] < HTTPStatus.BAD_REQUEST)
     where = Headers(raw=message["headers"]).get("location", _LOGINS[1])

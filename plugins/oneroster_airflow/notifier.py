@@ -230,10 +230,12 @@ def _ways_of(connection: Connection, site: str) -> Notices:
 def _send_notice(notice: Notice, chosen: Notices, now: dt.datetime) -> Delivery:
     if not chosen.recipients and not chosen.channels:
         return Delivery.KNOWN
-    told = notifications.send_once(notice, lambda message: send(message, chosen).worked, now=now)
-    if told is Delivery.SENT:
+    delivery = notifications.send_once(
+        notice, lambda message: send(message, chosen).worked, now=now
+    )
+    if delivery is Delivery.SENT:
         log.info("Notification of site %s was sent: %s.", notice.site, notice.topic)
-    return told
+    return delivery
 
 
 def _ways(message: Message, chosen: Notices) -> dict[str, Callable[[], None]]:

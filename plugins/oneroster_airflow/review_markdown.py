@@ -65,8 +65,8 @@ def _lines(run: Run) -> Iterator[str]:
     yield ""
     for hold in run.holds:
         share = f" ({100 * hold['found'] / hold['of']:.1f} %)" if hold["of"] else ""
-        told = f"{describe(hold)}{share}. Limit: {hold['limit']}"
-        yield f"- {_plain(told[:1].upper() + told[1:])}. (`{hold['code']}`)"
+        sentence = f"{describe(hold)}{share}. Limit: {hold['limit']}"
+        yield f"- {_plain(sentence[:1].upper() + sentence[1:])}. (`{hold['code']}`)"
     yield from ("", f"**[See every change of the plan](plugin/oneroster/runs/{run.run_id})**", "")
     yield from _counts(run.counts or {})
     yield from _schools(run.schools or [])
@@ -75,17 +75,17 @@ def _lines(run: Run) -> Iterator[str]:
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """Yield a table of the plan's counts, without empty rows and columns."""
-    told = {
+    changes = {
         kind: {word: number for word, number in numbers.items() if word != "ignored"}
         for kind, numbers in counts.items()
     }
-    told = {kind: numbers for kind, numbers in told.items() if any(numbers.values())}
-    words = dict.fromkeys(w for numbers in told.values() for w, n in numbers.items() if n)
+    changes = {kind: numbers for kind, numbers in changes.items() if any(numbers.values())}
+    words = dict.fromkeys(w for numbers in changes.values() for w, n in numbers.items() if n)
     if not words:
         return
     yield _row("", *map(format_counts, words))
     yield _row("---", *("---:" for _ in words))
-    for kind, numbers in told.items():
+    for kind, numbers in changes.items():
         cells = (f"{numbers[word]:,}" if word in numbers else "" for word in words)
         yield _row(_KINDS.get(kind, kind), *cells)
     yield ""
@@ -115,9 +115,9 @@ def _what_comes(run: Run) -> Iterator[str]:
 
 
 def _to_text(numbers: Mapping[str, int]) -> str:
-    told = [f"{numbers['gone']:,} of {numbers['active']:,} removed"] if numbers.get("gone") else []
-    told += [f"{numbers[sort]:,} {sort}" for sort in _SORTS if numbers.get(sort)]
-    return ", ".join(told) or "–"
+    parts = [f"{numbers['gone']:,} of {numbers['active']:,} removed"] if numbers.get("gone") else []
+    parts += [f"{numbers[sort]:,} {sort}" for sort in _SORTS if numbers.get(sort)]
+    return ", ".join(parts) or "–"
 
 
 def _row(*cells: str) -> str:

@@ -29,7 +29,7 @@ _MAY_BEGIN_AGAIN = {Outcome.FAILED, Outcome.REJECTED, Outcome.SKIPPED}
 
 
 def is_over(run: Run, ti: Any) -> bool:
-    """Tell whether the DAG run of a run has ended or no longer exists."""
+    """Return whether the DAG run of a run has ended or no longer exists."""
     alive = ti.get_dr_count(dag_id=run.dag_id, run_ids=[run.dag_run_id], states=_ALIVE)
     return not alive
 

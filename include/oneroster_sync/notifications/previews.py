@@ -207,9 +207,9 @@ class _Maker:
         """Return the causes of a run, or one invented cause for an example."""
         if run.run_id != _NO_RUN:
             return templates.list_to_fix(run_details.causes(self.connection, run.run_id))
-        told = {"meaning": CODES[code].meaning, "hint": CODES[code].hint, "code": code}
+        words = {"meaning": CODES[code].meaning, "hint": CODES[code].hint, "code": code}
         column = "familyName" if rows == 1 else "email"
-        return [{**told, "file": "users.csv", "column": column, "affected": rows}]
+        return [{**words, "file": "users.csv", "column": column, "affected": rows}]
 
     def _with_errors(self) -> dict[str, dict[str, int]]:
         return {"users": {"added": 0, "errors": self.chosen.notices.errors_from}}

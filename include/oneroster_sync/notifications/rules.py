@@ -34,8 +34,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from oneroster_sync import database
-from oneroster_sync.notifications import sent as told
-from oneroster_sync.notifications import templates
+from oneroster_sync.notifications import sent, templates
 from oneroster_sync.notifications.freshness import freshness
 from oneroster_sync.notifications.letterhead import Letterhead
 from oneroster_sync.notifications.overdue import find_overdue
@@ -203,8 +202,8 @@ def of_site(connection: Connection, site: str, *, base_url: str, now: dt.datetim
     preferences = preferences_store.load(connection, site)
     chosen = preferences.notices
     head = Letterhead.load(connection, site, base_url=base_url)
-    newest = told.newest_ended(connection, site, now=now)
-    waiting = told.waiting(connection, site, now=now, limit=WAITING)
+    newest = sent.newest_ended(connection, site, now=now)
+    waiting = sent.waiting(connection, site, now=now, limit=WAITING)
     found = [of_run(connection, run, base_url=base_url) for run in (*waiting, newest) if run]
     fresh = freshness(connection, site, now=now)
     if fresh.is_stale and Topic.STALE in chosen.topics:
@@ -267,12 +266,12 @@ def send_once(notice: Notice, send: Callable[[Message], int], *, now: dt.datetim
     """
     site, topic, cause = notice.site, notice.topic, notice.cause
     with database.engine().begin() as connection:
-        if not told.claim(connection, site, topic, cause) or _is_known(connection, notice, now):
+        if not sent.claim(connection, site, topic, cause) or _is_known(connection, notice, now):
             return Delivery.KNOWN
         ways = send(notice.message)
         if not ways:
             return Delivery.UNSENT
-        told.note(connection, site, topic, cause, run_id=notice.run_id, ways=ways, now=now)
+        sent.note(connection, site, topic, cause, run_id=notice.run_id, ways=ways, now=now)
         return Delivery.SENT
 
 
@@ -290,7 +289,7 @@ def _topic(run: Run, chosen: Notices) -> Topic | None:
 
 def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
     """Return whether the notification was sent, and the table above does not ask to repeat it."""
-    at = told.find_sent_at(connection, notice.site, notice.topic, notice.cause)
+    at = sent.find_sent_at(connection, notice.site, notice.topic, notice.cause)
     if at is None:
         return False
     # Days are compared, not times: the watch may run some seconds earlier than a week ago.
@@ -304,7 +303,7 @@ def _is_known(connection: Connection, notice: Notice, now: dt.datetime) -> bool:
         case Topic.STALE | Topic.UNAPPLIED:
             return now.date() - at.astimezone(dt.UTC).date() < _STALE_AGAIN
         case Topic.ERRORS if notice.run_id is not None:
-            good = told.find_fixed_at(connection, notice.run_id, errors_below=notice.errors_from)
+            good = sent.find_fixed_at(connection, notice.run_id, errors_below=notice.errors_from)
         case _:
-            good = told.find_last_success(connection, notice.site)
+            good = sent.find_last_success(connection, notice.site)
     return good is None or good < at

@@ -34,11 +34,11 @@ where site = :site and outcome in ('succeeded', 'succeeded_with_errors', 'no_cha
 # An upload of one file, a mapping, an undo or a delta has no errors because it does not contain the
 # rows with errors. Only a run with the same files shows that these rows are fixed.
 _MENDED_AT = """
-select max(good.ended_at) from runs told join runs good on good.site = told.site
-where told.run_id = cast(:run_id as uuid)
+select max(good.ended_at) from runs bad join runs good on good.site = bad.site
+where bad.run_id = cast(:run_id as uuid)
   and good.outcome in ('succeeded', 'succeeded_with_errors', 'no_changes')
-  and good.kind = told.kind and good.undoes is null and good.removals_of is null
-  and coalesce(good.bulk_in_plan, '[]')::jsonb @> coalesce(told.bulk_in_plan, '[]')::jsonb
+  and good.kind = bad.kind and good.undoes is null and good.removals_of is null
+  and coalesce(good.bulk_in_plan, '[]')::jsonb @> coalesce(bad.bulk_in_plan, '[]')::jsonb
   and :errors_below > coalesce((
       select sum((kind.value ->> 'errors')::bigint) from json_each(good.counts) kind), 0)
 """

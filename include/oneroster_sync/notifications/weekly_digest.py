@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from oneroster_sync.notifications import sent as told
+from oneroster_sync.notifications import sent
 from oneroster_sync.notifications.freshness import Freshness, freshness
 from oneroster_sync.runs import Outcome
 from oneroster_sync.sites import preferences_store
@@ -68,7 +68,7 @@ def week_before(connection: Connection, site: str, *, now: dt.datetime) -> Week:
         outcomes=outcomes(connection, site, first, end),
         changes=changes(connection, site, first, end),
         errors=newest_errors(connection, site, first, end),
-        waiting=tuple(told.waiting(connection, site, now=now, limit=WAITING)),
+        waiting=tuple(sent.waiting(connection, site, now=now, limit=WAITING)),
         next_syncs=format_next(chosen, now, _SHOWN),
         fresh=freshness(connection, site, now=now),
     )

@@ -52,7 +52,7 @@ def load(connection: Connection, plan: Plan, bound: dict[str, Any]) -> frozenset
 
 
 def _only_adds(plan: Plan) -> bool:
-    """Tell whether all changes add records, and assignments between the added records."""
+    """Return whether all changes add records, and assignments between the added records."""
     changes = (plan.users, plan.courses, plan.assignments)
     # pc.all of no rows is null.
     if not all(pc.all(pc.equal(table["action"], "add")).as_py() is not False for table in changes):
@@ -67,7 +67,7 @@ def _only_adds(plan: Plan) -> bool:
 
 
 def _is_first(connection: Connection, plan: Plan, name: str) -> bool:
-    """Tell whether the site has no rows in this link table yet, and the plan deletes none."""
+    """Return whether the site has no rows in this link table yet, and the plan deletes none."""
     gone = plan.links.get(f"{name}.gone")
     if gone is not None and gone.num_rows:
         return False

@@ -131,7 +131,7 @@ def switch_off(site: str, *, hide: bool) -> None:
 
 
 def is_paused(dag_id: str) -> bool:
-    """Tell whether Airflow knows a DAG and it is paused."""
+    """Return whether Airflow knows a DAG and it is paused."""
     with create_session() as session:
         dag = session.get(DagModel, dag_id)
         return dag is not None and bool(dag.is_paused)
@@ -236,7 +236,7 @@ def dag_run(dag_id: str, dag_run_id: str) -> dict[str, Any] | None:
 
 
 def moves(dag_id: str, dag_run_id: str) -> bool:
-    """Tell whether Airflow has a DAG run and its tasks can begin."""
+    """Return whether Airflow has a DAG run and its tasks can begin."""
     with create_session() as session:
         dag = session.get(DagModel, dag_id)
         if dag is None or dag.is_paused or dag.is_stale:
@@ -245,7 +245,7 @@ def moves(dag_id: str, dag_run_id: str) -> bool:
 
 
 def waits(dag_id: str, dag_run_id: str) -> bool:
-    """Tell whether a DAG run has not passed its question for a decision."""
+    """Return whether a DAG run has not passed its question for a decision."""
     with create_session() as session:
         return _asks(session.scalar(_task(dag_id, dag_run_id, dag_names.REVIEW_DECISION)))
 
@@ -309,7 +309,7 @@ def clear_waiting_tasks(dag_id: str, dag_run_id: str) -> bool:
 
 
 def has_log(dag_id: str, dag_run_id: str) -> bool:
-    """Tell whether Airflow has the DAG run, and so its logs."""
+    """Return whether Airflow has the DAG run, and so its logs."""
     with create_session() as session:
         found = session.scalar(
             select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == dag_run_id)
@@ -339,7 +339,7 @@ def log_lines(dag_id: str, dag_run_id: str, *, story_only: bool = False) -> Iter
 
 
 def _is_of_story(message: Any) -> bool:
-    """Tell whether a line is ours, an error, or of an unknown logger."""
+    """Return whether a line is ours, an error, or of an unknown logger."""
     extra = message.model_extra or {}
     logger = str(extra.get("logger") or _OURS)
     return logger.startswith(_OURS) or str(extra.get("level")).lower() in _GRAVE
@@ -365,7 +365,7 @@ def _task(dag_id: str, dag_run_id: str, name: str) -> Any:
 
 
 def _asks(task: Any) -> bool:
-    """Tell whether a task asks for a decision, is about to ask, or reads the decision."""
+    """Return whether a task asks for a decision, is about to ask, or reads the decision."""
     return task is not None and task.state is not None and task.state not in State.finished
 
 

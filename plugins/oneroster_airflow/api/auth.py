@@ -67,7 +67,7 @@ class Actor:
     may: frozenset[May]
 
     def is_allowed(self, may: May) -> bool:
-        """Tell whether the actor has a permission."""
+        """Return whether the actor has a permission."""
         return may in self.may
 
     def require_also(self, may: May) -> None:
@@ -139,7 +139,7 @@ def permissions_of(user: Any, site: str | None) -> frozenset[May]:
 
 
 def is_under_fab() -> bool:
-    """Tell whether FAB is the auth manager."""
+    """Return whether FAB is the auth manager."""
     return _is_a(get_auth_manager(), _FAB, "FabAuthManager")
 
 
@@ -149,7 +149,7 @@ def asked_by(call: Callable[..., Any] | None) -> May | None:
 
 
 def _is_administrator(manager: Any, user: Any, site: str | None) -> bool:
-    """Tell whether a user is an administrator; nobody is, under an unknown auth manager."""
+    """Return whether a user is an administrator; nobody is, under an unknown auth manager."""
     if _is_a(manager, _SIMPLE, "SimpleAuthManager"):
         return str(user.role or "").lower() == "admin"
     if _is_a(manager, _FAB, "FabAuthManager"):
@@ -159,7 +159,7 @@ def _is_administrator(manager: Any, user: Any, site: str | None) -> bool:
 
 
 def _is_granted(manager: Any, method: str, site: str | None, user: Any) -> bool:
-    """Tell whether FAB allows a method on OneRoster to a user, for all sites or for one."""
+    """Return whether FAB allows a method on OneRoster to a user, for all sites or for one."""
     if not _is_a(manager, _FAB, "FabAuthManager"):
         return False
     # Under the simple auth manager every custom view is allowed to everybody, hence the check
@@ -172,7 +172,7 @@ def _is_granted(manager: Any, method: str, site: str | None, user: Any) -> bool:
 
 
 def _is_a(manager: Any, module: str, name: str) -> bool:
-    """Tell whether the manager is of a class, without importing an unused class."""
+    """Return whether the manager is of a class, without importing an unused class."""
     known = getattr(sys.modules.get(module), name, None)
     return known is not None and isinstance(manager, known)
 

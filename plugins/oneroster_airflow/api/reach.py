@@ -65,7 +65,7 @@ def of_asset(number: Any) -> set[Target]:
 
 
 def is_graver_run(target: Target) -> bool:
-    """Tell whether a run, or one of a range, may be an undo, a mapping or a test message."""
+    """Return whether a run, or one of a range, may be an undo, a mapping or a test message."""
     if target.dag_run_id is None:
         return not target.dag_id.startswith(dag_names.SYNC)  # scheduled runs have no parameters
     asked = select(DagRun.conf).where(

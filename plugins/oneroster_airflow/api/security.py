@@ -90,7 +90,7 @@ async def _log_in(scope: Scope) -> None:
 
 
 def is_own(scope: Scope) -> bool:
-    """Tell whether a write comes from one of our pages, or from a program with a token.
+    """Return whether a write comes from one of our pages, or from a program with a token.
 
     If the server is reached by TLS, a page without TLS is not ours: somebody on the network path
     could have changed it.

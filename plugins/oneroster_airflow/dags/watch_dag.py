@@ -9,7 +9,7 @@ attention. The DAG itself needs none.
 |---|---|---|
 | expire | discards held plans without a decision in time (72 hours, unless the preferences say otherwise) | it is retried automatically |
 | tidy | deletes expired data: files and findings of runs after 90 days, changes after seven years, unless `ONEROSTER_KEEP_…_DAYS` say otherwise | it is retried the next day |
-| tell | sends notifications that are due, through the channels in the preferences | its log says which channel could not send; it is retried after ten minutes, and the next day |
+| notify | sends notifications that are due, through the channels in the preferences | its log says which channel could not send; it is retried after ten minutes, and the next day |
 | test | sends a test message to one site, only on request | its log says which channel failed, and why |
 
 **Notifications**, from this DAG or from the syncs themselves, once for each cause:
@@ -92,7 +92,7 @@ def tidy() -> None:
 
 
 @task
-def tell() -> None:
+def notify() -> None:
     """Send all notifications that are due."""
     from oneroster_airflow import notifier
     from oneroster_sync.sites.dag_sites import site_names
@@ -149,6 +149,6 @@ def watch_dag() -> DAG:
     ) as dag:
         expire()
         tidy()
-        tell()
+        notify()
         test()
     return dag

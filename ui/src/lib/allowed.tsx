@@ -12,7 +12,7 @@ const NOTHING = { read: false, details: false, operate: false, administer: false
 const NOT_FOUND = 404;
 
 /**
- * Show a page to those who may see its site, and tell the page what they may do there.
+ * Show a page to those who may see its site, and say to the page what they may do there.
  *
  * @param props.component Gets `may`.
  */
@@ -34,7 +34,7 @@ export function Allowed({ component: Component }: { component: ComponentType<{ m
 /**
  * Return what one may do, with since when the site rests.
  *
- * @param me As the API tells it.
+ * @param me As the API sends it.
  */
 export function mayOf(me: Me): May {
   return { ...me.may, archivedAt: me.archived_at };

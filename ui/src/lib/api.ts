@@ -90,7 +90,7 @@ export class Problem extends Error {
   readonly current: unknown;
 
   /**
-   * @param body As the server tells it: `title`, `status`, `detail` and, by choice, `code`,
+   * @param body As the server sends it: `title`, `status`, `detail` and, by choice, `code`,
    *   `errors` and `current`.
    */
   constructor(body: Refused) {

@@ -30,7 +30,7 @@ describe("moments", () => {
     expect(planned(AT, "UTC", "Mars/Olympus")).toBe("2026-11-24 02:00 UTC");
   });
 
-  test("come in any zone, and are told in the one that is asked for", () => {
+  test("come in any zone, and are written in the one that is asked for", () => {
     expect(utc("2026-11-24T03:00:05+01:00")).toBe("2026-11-24 02:00:05 UTC");
     expect(inZone(AT, "Asia/Kolkata")).toBe("2026-11-24 07:30:05");
     expect(withWeekday(AT, "America/Chicago")).toBe("Mon 2026-11-23 20:00");
@@ -41,7 +41,7 @@ describe("moments", () => {
     ["Asia/Tokyo", "11:00 in Tokyo."],
     ["America/Chicago", "20:00 on the day before in Chicago; shifts an hour with daylight saving."],
     ["UTC", "Your time zone is UTC too."],
-  ])("of the day are told in a zone: %s", (zone, words) => {
+  ])("of the day are written in a zone: %s", (zone, words) => {
     expect(timeInZone("02:00", zone, "2026-11-24")).toBe(words);
     expect(words.length).toBeLessThanOrEqual(90);
   });

@@ -116,7 +116,7 @@ export function offset(at: string, zone: string) {
   return `${minutes < 0 ? "−" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }
 
-/** Tell whether a zone is as far from UTC in January as in July, and never from it. */
+/** Return whether a zone is as far from UTC in January as in July, and never from it. */
 export function isAlwaysUtc(zone: string, year = new Date().getUTCFullYear()) {
   return seasons(year).every((at) => offsetMinutes(at, zone) === 0);
 }
@@ -143,7 +143,7 @@ export function timeInZone(time: string | null | undefined, zone: string, today:
   return `${there.slice(11)}${dayShift(today, there.slice(0, 10))} in ${cityOf(zone)}${moves}.`;
 }
 
-/** Tell whether a text is a time of the day, as `02:00`. */
+/** Return whether a text is a time of the day, as `02:00`. */
 export function isTime(text: string | null | undefined): text is string {
   return /^([01]\d|2[0-3]):[0-5]\d(:00)?$/.test(text ?? "");
 }
@@ -189,7 +189,7 @@ function two(number: number) {
   return String(number).padStart(2, "0");
 }
 
-/** Tell whether the browser knows a zone by this name. */
+/** Return whether the browser knows a zone by this name. */
 export function isZone(name: string) {
   try {
     return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));

@@ -38,7 +38,7 @@ describe("numbers", () => {
     expect(counted(1200, "row")).toBe("1,200 rows");
   });
 
-  test("of seconds are told in the units that people use", () => {
+  test("of seconds are written in the units that people use", () => {
     expect(duration(0.04)).toBe("0.0 s");
     expect(duration(12.3)).toBe("12 s");
     expect(duration(59.7)).toBe("1 min 0 s");
@@ -47,7 +47,7 @@ describe("numbers", () => {
     expect(duration(72 * 3600)).toBe("3 days");
   });
 
-  test("of bytes are told in the unit that leaves few digits", () => {
+  test("of bytes are written in the unit that leaves few digits", () => {
     expect(size(1)).toBe("1 bytes");
     expect(size(1024)).toBe("1 KiB");
     expect(size(1536)).toBe("1.5 KiB");
@@ -71,7 +71,7 @@ describe("moments", () => {
     ["2026-11-24T04:00:05Z", "in 2 hours"],
     ["2026-11-27T00:00:05Z", "in 70 hours"],
     ["2026-11-28T02:00:05Z", "in 4 days"],
-  ])("that lie ahead are told in a fitting unit: %s", (at, words) => {
+  ])("that lie ahead are written in a fitting unit: %s", (at, words) => {
     expect(inTime(at)).toBe(words);
   });
 });

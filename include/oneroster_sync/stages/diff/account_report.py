@@ -45,7 +45,7 @@ class ReportGoneError(GoneError):
 
 
 def has_accounts(run: Run) -> bool:
-    """Tell whether a run has a report of accounts that is not deleted."""
+    """Return whether a run has a report of accounts that is not deleted."""
     return (RunFolder.of(run.site, run.run_id).path / "adoption").exists()
 
 

@@ -139,7 +139,7 @@ def _without_ended_classes(
 
 
 def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:
-    """Tell which enrollments belong to a course that comes back."""
+    """Return which enrollments belong to a course that comes back."""
     back = courses.filter(pc.equal(courses["action"], "reactivate"))["after_sourced_id"]
     return pc.is_in(enrollments["course_sourced_id"], back.combine_chunks())
 
@@ -147,7 +147,7 @@ def _of_returning(enrollments: pa.Table, courses: pa.Table) -> pa.ChunkedArray:
 def _is_current(
     enrollments: pa.Table, roster: Roster, users: pa.Table, today: dt.date
 ) -> pa.ChunkedArray:
-    """Tell which enrollments have an active user and a class that has not ended."""
+    """Return which enrollments have an active user and a class that has not ended."""
     classes = roster.links["classes"]
     at = positions(enrollments["class_sourced_id"], classes["sourced_id"])
     ends = classes["ends_on"].take(at)
@@ -186,7 +186,7 @@ def _pairs(enrollments: pa.Table, roles: tuple[str, ...], rows: pa.Table | None)
 def _exists(
     wanted: pa.Table, users: pa.Table, courses: pa.Table, gone: pa.Array, roster: Roster
 ) -> pa.Array:
-    """Tell for each pair whether user and course exist after the plan is applied."""
+    """Return for each pair whether user and course exist after the plan is applied."""
     people = _after(roster.users, users)
     offered = _after(roster.courses, courses)
     there = pc.and_(

@@ -176,7 +176,7 @@ def _of_links(rows: _Rows, roster: Roster) -> Plan:
 
 
 def _repeats(rows: _Rows, *columns: str) -> pa.ChunkedArray:
-    """Tell which rows share a value with another row in one of the columns."""
+    """Return which rows share a value with another row in one of the columns."""
     found = pa.repeat(False, rows.table.num_rows)
     for column in columns:
         counts = pc.value_counts(rows[column])

@@ -71,7 +71,7 @@ def hold_back(
 
 
 def _chosen(table: pa.Table, wanted: pa.ChunkedArray, *, is_whole: bool) -> pa.ChunkedArray:
-    """Tell which changes are removals to hold back."""
+    """Return which changes are removals to hold back."""
     goes = _is_going(table)
     return goes if is_whole else pc.and_(goes, pc.fill_null(wanted, False))
 
@@ -85,7 +85,7 @@ def _ids(table: pa.Table, rows: pa.ChunkedArray) -> pa.Array:
 
 
 def is_of_school(cells: pa.ChunkedArray, schools: pa.Array) -> pa.Array:
-    """Tell which comma-separated lists of schools contain one of `schools`."""
+    """Return which comma-separated lists of schools contain one of `schools`."""
     lists = pc.split_pattern(cells, ",").combine_chunks()
     parents = pc.list_parent_indices(lists)
     hits = parents.filter(pc.is_in(pc.list_flatten(lists), schools))
@@ -136,7 +136,7 @@ def _parted(
 
 
 def _with_waiting_logins(users: pa.Table, later: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Tell which users wait: those of `later`, and those who want a login that one of them holds.
+    """Return which users wait: those of `later`, and those who want a login that one of them holds.
 
     A user who waits keeps a login that another user may want. So repeat until no further user waits
     (fixed point).
@@ -178,7 +178,7 @@ def still_wanted(left: Plan, roster: Roster) -> Plan:
 
 
 def _still_matches(changes: pa.Table, stored: pa.Table) -> pa.ChunkedArray:
-    """Tell which changes still match their record; a new record must not exist yet."""
+    """Return which changes still match their record; a new record must not exist yet."""
     # An added record has no id; index_in would otherwise look for a null among the stored ids.
     at = pc.index_in(changes["id"], stored["id"].combine_chunks(), skip_nulls=True)
     stands = pc.equal(pc.is_valid(at), pc.is_valid(changes["id"]))

@@ -114,11 +114,11 @@ class Plan:
     _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def is_empty(self) -> bool:
-        """Tell whether no user, course or course assignment would change."""
+        """Return whether no user, course or course assignment would change."""
         return not (self.users.num_rows or self.courses.num_rows or self.assignments.num_rows)
 
     def renames(self) -> bool:
-        """Tell whether any record's sourcedId changes or is removed."""
+        """Return whether any record's sourcedId changes or is removed."""
         return any(
             pc.any(
                 pc.and_(
@@ -134,15 +134,15 @@ class Plan:
         )
 
     def moves_links(self) -> bool:
-        """Tell whether remembered classes, enrollments, roles or orgs would change."""
+        """Return whether remembered classes, enrollments, roles or orgs would change."""
         return any(t.num_rows for name, t in self.links.items() if name not in {PUT, FORGOTTEN})
 
     def moves_moments(self) -> bool:
-        """Tell whether stored last modified times would change."""
+        """Return whether stored last modified times would change."""
         return any(self.links[name].num_rows for name in (PUT, FORGOTTEN) if name in self.links)
 
     def is_of_this_version(self) -> bool:
-        """Tell whether the plan has the columns of this version's plans."""
+        """Return whether the plan has the columns of this version's plans."""
         return all(_COLUMNS.get(n) == set(t.column_names) for n, t in self.tables().items())
 
     def tables(self) -> dict[str, pa.Table]:

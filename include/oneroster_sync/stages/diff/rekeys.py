@@ -50,7 +50,7 @@ class Rekeys:
     courses: pa.Table = field(default_factory=SCHEMA.empty_table)
 
     def __bool__(self) -> bool:
-        """Tell whether any sourcedId changes."""
+        """Return whether any sourcedId changes."""
         return bool(self.users.num_rows or self.courses.num_rows)
 
     def applied_to(self, roster: Roster) -> Roster:
@@ -202,7 +202,7 @@ def _courses(valid: pa.Table, quarantined: pa.Table, roster: Roster) -> pa.Table
 def _leaves(
     name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
 ) -> pa.ChunkedArray:
-    """Tell which records a file removes: by absence or by a row that goes."""
+    """Return which records a file removes: by absence or by a row that goes."""
     marked, absent = find_removed(name, stored, valid, quarantined, mode)
     return pc.or_(marked, absent)
 
@@ -226,7 +226,7 @@ def _renamed(ids: pa.ChunkedArray, moved: pa.Table) -> pa.ChunkedArray:
 
 
 def agree(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Tell for each pair of names whether they are equal, ignoring case."""
+    """Return for each pair of names whether they are equal, ignoring case."""
     return pc.fill_null(pc.equal(pc.utf8_lower(left), pc.utf8_lower(right)), False)
 
 

@@ -192,7 +192,7 @@ def freeze(planned: Planned, roster: Roster, result: Result) -> None:
 
 
 def only_adds(run: Run) -> bool:
-    """Tell whether a run only adds records, because of a rollover."""
+    """Return whether a run only adds records, because of a rollover."""
     until = run.preferences.create_only_until
     return until is not None and run.started_at.date() <= until
 

@@ -92,7 +92,7 @@ class Part:
         return asdict(self)
 
     def holds(self, kind: str, *sourced_ids: str | None) -> bool:
-        """Tell whether a change belongs to this part."""
+        """Return whether a change belongs to this part."""
         return self.kind in {None, kind} and (
             self.sourced_id is None or self.sourced_id in sourced_ids
         )
@@ -132,7 +132,7 @@ class _Side:
         return {side[id_]["sourced_id"] for id_ in ids for side in (self.now, self.targets)}
 
     def stays_removed(self, id_: int) -> bool:
-        """Tell whether the run removed a record that the undo does not bring back."""
+        """Return whether the run removed a record that the undo does not bring back."""
         was_there = id_ in self.was and self.was[id_]["status"] == "active"
         return was_there and self.after(id_)["status"] != "active"
 

@@ -173,7 +173,7 @@ def in_place(run: Run) -> Path | None:
 
 
 def _can_read(package: Path) -> bool:
-    """Tell whether a package exists and all of its files may be read."""
+    """Return whether a package exists and all of its files may be read."""
     try:
         files = [package, *package.rglob("*")] if package.is_dir() else [package]
         return all(os.access(file, os.R_OK) for file in files)

@@ -43,7 +43,7 @@ class RefusedError(UserError):
 
     @property
     def is_of_package(self) -> bool:
-        """Tell whether the whole package is refused: a damaged zip, a bomb, or one too large."""
+        """Return whether the whole package is refused: a damaged zip, a bomb, or one too large."""
         return self.finding.code.startswith("zip.")
 
 

@@ -69,7 +69,7 @@ def snapshot_schema(file: File) -> pa.Schema:
 
 
 def is_left_out(table: pa.Table, column: str) -> pa.Array | pa.ChunkedArray:
-    """Tell in which rows validation left a column's value out, so that the stored value stays."""
+    """Return in which rows validation left a column's value out, so that the stored value stays."""
     if "left_out" not in table.column_names:
         return pa.repeat(False, table.num_rows)
     return pc.fill_null(pc.match_substring(table["left_out"], f",{column},"), False)
@@ -220,7 +220,7 @@ def _first_width(source: PackageFile, line_limit: int) -> int | None:
 
 
 def _has_width(block: Block, width: int) -> bool:
-    """Tell whether every row of a block has `width` cells."""
+    """Return whether every row of a block has `width` cells."""
     names = [str(number) for number in range(width)]
     try:
         pacsv.read_csv(

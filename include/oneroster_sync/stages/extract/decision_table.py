@@ -68,7 +68,7 @@ class Rule:
     delta: bool | None = None
 
     def fits(self, who: Who, *, marked: bool, ours: bool, delta: bool) -> bool:
-        """Tell whether the rule matches such a row."""
+        """Return whether the rule matches such a row."""
         wanted = ((self.who, who), (self.marked, marked), (self.ours, ours), (self.delta, delta))
         return all(want is None or want == found for want, found in wanted)
 
@@ -173,13 +173,13 @@ def judge(
 
 
 def is_marked(table: pa.Table, version: Version) -> pa.ChunkedArray:
-    """Tell which rows ask for a removal by their status, in any capitalisation."""
+    """Return which rows ask for a removal by their status, in any capitalisation."""
     status = pc.utf8_lower(pc.utf8_trim_whitespace(table["status"]))
     return pc.is_in(status, pa.array(MARKS[version]))
 
 
 def is_going(table: pa.Table) -> pa.ChunkedArray:
-    """Tell which rows of a snapshot go, by their status or by their role."""
+    """Return which rows of a snapshot go, by their status or by their role."""
     going = pc.is_in(table["status"], _ASKED_BY_STATUS)
     if "goes" not in table.column_names:
         return going
@@ -194,12 +194,12 @@ def with_goes(table: pa.Table) -> pa.Table:
 
 
 def is_disabled(users: pa.Table) -> pa.ChunkedArray | pa.Array:
-    """Tell which rows of users say that the person must not log in."""
+    """Return which rows of users say that the person must not log in."""
     if "enabledUser" not in users.column_names:
         return pa.repeat(False, users.num_rows)
     return pc.fill_null(pc.equal(users["enabledUser"], "false"), False)
 
 
 def claims_login(users: pa.Table) -> pa.ChunkedArray:
-    """Tell which rows of users claim their login: all but those that go or are disabled."""
+    """Return which rows of users claim their login: all but those that go or are disabled."""
     return pc.and_not(pc.is_valid(users["login"]), pc.or_(is_going(users), is_disabled(users)))

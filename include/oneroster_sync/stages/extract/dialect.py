@@ -48,7 +48,7 @@ class Dialect:
 
     @property
     def is_recoded(self) -> bool:
-        """Tell whether a file's bytes have to be converted."""
+        """Return whether a file's bytes have to be converted."""
         return self.encoding is not Encoding.UTF_8 or self.delimiter is not Delimiter.COMMA
 
     def recode(self, stream: Readable, name: str) -> Readable:
@@ -129,7 +129,7 @@ class _Recoded:
 
 
 def _is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are UTF-8; the last character may be cut off."""
+    """Return whether bytes are UTF-8; the last character may be cut off."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(data, final=False)
     except UnicodeDecodeError:

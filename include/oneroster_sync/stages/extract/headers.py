@@ -72,7 +72,7 @@ _MEANS: dict[str, tuple[str, ...]] = {
 }
 """Headers of other formats, in lower case without separators → the columns they may mean."""
 _IDENTIFYING = {"sourcedId", "role", "userSourcedId"}
-"""Columns that identify the record of a row and tell whether it is a staff member's."""
+"""Columns that identify the record of a row and show whether it is a staff member's."""
 _ONLY_1_2 = {
     *("usermasteridentifier", "preferredgivenname", "preferredmiddlename"),
     *("preferredfamilyname", "primaryorgsourcedid", "pronouns"),
@@ -100,7 +100,7 @@ def match_header(
 
     Raises:
         RefusedError: The rows can't be read: a column appears twice, or the columns that identify a
-            row's record, or tell whether it is of staff, are missing.
+            row's record, or show whether it is of staff, are missing.
     """
     name = f"{file.name}.csv"
     severity = Severity.ERROR if profile is Profile.STRICT else Severity.WARNING
@@ -208,7 +208,7 @@ def _check_missing(
 
 
 def _is_header(file: File, found: Collection[str]) -> bool:
-    """Tell whether most columns are known; otherwise the row may hold values instead of headers."""
+    """Return whether most columns are known; otherwise the row may hold values, not headers."""
     return len(found) * 2 > len(file.columns)
 
 
@@ -253,7 +253,7 @@ _DELIMITERS = {
 
 
 def meant_names(header: list[str]) -> set[str]:
-    """Return the columns that a header means, in lower case, to tell versions apart."""
+    """Return the columns that a header means, in lower case, to distinguish versions."""
     names = {_clean(cell).lower() for cell in header}
     return names | {ALIASES[name].lower() for name in names & ALIASES.keys()}
 
@@ -278,7 +278,7 @@ def version_by_headers(headers: dict[str, list[str]], *, has_roles: bool) -> Ver
 
 
 def has_standard_column(headers: dict[str, list[str]]) -> bool:
-    """Tell whether any header has a column of any version of the standard."""
+    """Return whether any header has a column of any version of the standard."""
     return any(_score(n, meant_names(h), v) for n, h in headers.items() for v in Version)
 
 

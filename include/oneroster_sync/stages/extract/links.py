@@ -36,7 +36,7 @@ def removed_rows(table: pa.Table) -> pa.Table:
 def find_removed(
     name: str, stored: pa.Table, valid: pa.Table, quarantined: pa.Table, mode: Mode
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Tell which users or courses a file removes: by a row that goes, and by their absence.
+    """Return which users or courses a file removes: by a row that goes, and by their absence.
 
     A record is not absent while a row with an error may be its row: a row that has its sourcedId, a
     row of users with an unknown sourcedId and its login, or a row that names no record at all.
@@ -195,13 +195,13 @@ _REFERRING_COLUMNS = {
 
 
 def _may_be_hidden(name: str, quarantined: Mapping[str, pa.Table]) -> bool:
-    """Tell whether unread lines may hold links of a file, or records that its links refer to."""
+    """Return whether unread lines may hold links of a file, or records that its links refer to."""
     files = (name, *_REFERRING_COLUMNS[name])
     return any(hides_rows(quarantined[file]) for file in files if file in quarantined)
 
 
 def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -> pa.Array:
-    """Tell which remembered links to protect: a row with an error is theirs or their target's."""
+    """Return which remembered links to protect: a row with an error is theirs or their target's."""
     own = quarantined[name]
     if pc.any(is_unclear(name, own)).as_py():
         return pc.is_valid(kept["sourced_id"])
@@ -217,7 +217,7 @@ def _protected(name: str, kept: pa.Table, quarantined: Mapping[str, pa.Table]) -
 
 
 def _may_be_same(kept: pa.Table, fresh: pa.Table, broken: pa.Table) -> pa.Array:
-    """Tell which remembered enrollments a row with an error may mean by a new sourcedId.
+    """Return which remembered enrollments a row with an error may mean by a new sourcedId.
 
     Many systems number enrollments anew every night, so that a sourcedId identifies nothing. A
     broken row of such a package is matched by its user and class; by one of them if the other
@@ -268,7 +268,7 @@ def _of_stored(table: pa.Table) -> pa.Array:
 
 
 def is_unclear(name: str, quarantined: pa.Table) -> pa.ChunkedArray:
-    """Tell which rows with errors can't be assigned to a record."""
+    """Return which rows with errors can't be assigned to a record."""
     nameless = pc.is_null(quarantined["sourcedId"])
     if name == "users":
         return pc.and_(nameless, pc.is_null(quarantined["login"]))

@@ -96,7 +96,7 @@ def lookalike(headers: dict[str, list[str]]) -> str | None:
 
 
 def _is_ours(header: list[str], format_: _Lookalike) -> bool:
-    """Tell whether a header is OneRoster's with extra columns."""
+    """Return whether a header is OneRoster's with extra columns."""
     # School Data Sync has the column sourcedId too; it has no schoolSourcedId.
     own = {"sourcedId", "schoolSourcedId"} if format_.has_sourced_ids else {"sourcedId"}
     return own <= set(header)

@@ -139,7 +139,7 @@ def refusing(extracted: Extracted, profile: Profile) -> Iterator[None]:
 
 
 def holds_delta(path: Path) -> bool:
-    """Tell whether any file of a package is a delta; an unreadable package has none."""
+    """Return whether any file of a package is a delta; an unreadable package has none."""
     with contextlib.suppress(RefusedError), open_package(path, Limits.in_force()) as package:
         _respell_names(package, Profile.TOLERANT, Findings())
         if "manifest" in package.files:
@@ -321,7 +321,7 @@ def _read_file(
     if file is None or (
         name == "users" and file.column("role") is None and _lacks_roles(extracted)
     ):
-        return staff  # without roles.csv, staff and pupils can't be told apart
+        return staff  # without roles.csv, staff and pupils can't be distinguished
     before = staff
 
     def make_keep() -> Keep:
@@ -358,7 +358,7 @@ def _read_file(
 
 
 def _lacks_roles(extracted: Extracted) -> bool:
-    """Tell whether roles.csv is expected but can't be read."""
+    """Return whether roles.csv is expected but can't be read."""
     return extracted.modes["roles"] is not Mode.ABSENT and "roles" not in extracted.tables
 
 

@@ -313,7 +313,7 @@ class _Scan:
         return None
 
     def _is_joined(self, text: bytes) -> bool:
-        """Tell whether lines are one whole row after line breaks inside quotes become spaces."""
+        """Return whether lines are one whole row after line breaks inside quotes become spaces."""
         line = _on_one_line(text)
         return line != text and self._whole.match(line) is not None
 
@@ -333,7 +333,7 @@ class _Scan:
         return row + _WINDOW + 1  # too far away, or beyond the file's end
 
     def _is_sure(self, line: bytes) -> bool:
-        """Tell whether a line is certainly a row: it is not possible inside a quoted value."""
+        """Return whether a line is certainly a row: it is not possible inside a quoted value."""
         if b'"' not in line or not self._whole.match(line):
             return False
         inside = (_STAYS_INSIDE, _CLOSES, _CLOSES_AND_OPENS)
@@ -365,7 +365,7 @@ class _Scan:
 
 
 def hides_rows(rows: pa.Table) -> bool:
-    """Tell whether a table of rows with errors includes an unread region."""
+    """Return whether a table of rows with errors includes an unread region."""
     if "flaw" not in rows.column_names:
         return False
     return bool(pc.any(pc.equal(rows["flaw"], UNREAD)).as_py())
@@ -384,7 +384,7 @@ def _cells(line: bytes) -> list[bytes]:
 
 
 def _is_unambiguous(cell: bytes) -> bool:
-    """Tell whether a value is unambiguous: without quotes, in quotes, or with pairs inside.
+    """Return whether a value is unambiguous: without quotes, in quotes, or with pairs inside.
 
     A value that begins with a blank, or begins with a quote and does not end with one, has more
     than one likely reading.
@@ -394,7 +394,7 @@ def _is_unambiguous(cell: bytes) -> bool:
 
 
 def _has_its_end(cell: bytes) -> bool:
-    """Tell whether no quoted part of a value can extend beyond the value."""
+    """Return whether no quoted part of a value can extend beyond the value."""
     return cell.count(b'"') % 2 == 0 or (cell[:1] != b'"' and cell[-1:] != b'"')
 
 

@@ -185,7 +185,7 @@ class Repairs:
 
 
 def role_is(values: pa.ChunkedArray, roles: frozenset[str] = STUDENT_LIKE_ROLES) -> pa.ChunkedArray:
-    """Tell for each role whether it is one of `roles`, in any capitalisation."""
+    """Return for each role whether it is one of `roles`, in any capitalisation."""
     lowered = pc.utf8_lower(pc.utf8_trim_whitespace(values))
     return pc.is_in(lowered, pa.array(sorted(role.lower() for role in roles)))
 

@@ -431,7 +431,7 @@ def _who_by_role(table: pa.Table) -> dict[Who, pa.ChunkedArray]:
 
 
 def _outside(who: dict[Who, pa.ChunkedArray]) -> pa.ChunkedArray:
-    """Tell which rows belong to a person with a readable role that is not of staff."""
+    """Return which rows belong to a person with a readable role that is not of staff."""
     return pc.or_(who[Who.PUPIL], who[Who.SECOND])
 
 
@@ -448,7 +448,7 @@ def _first_of(found: dict[Who, pa.ChunkedArray], *, otherwise: Who) -> dict[Who,
 
 
 def _is_among(values: pa.ChunkedArray, many: pa.Array) -> pa.ChunkedArray:
-    """Tell which values are in a large array, which `pc.is_in` would hash again for each block."""
+    """Return which values are in a large array; `pc.is_in` would hash it again for each block."""
     found = many.filter(pc.is_in(many, pc.unique(values)))
     return pc.is_in(values, found)
 

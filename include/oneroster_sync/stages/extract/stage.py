@@ -207,7 +207,7 @@ def _sweep(site: str) -> None:
 
 
 def _can_be_judged(packages: Sequence[pending_deltas.Arrived], run: Run) -> bool:
-    """Tell whether a refused package has rows to judge; a refused delta is never pending."""
+    """Return whether a refused package has rows to judge; a refused delta is never pending."""
     one = packages[0].extracted
     is_bulk = Mode.DELTA not in one.modes.values()
     return run.of_package and len(packages) == 1 and bool(one.refused_tables) and is_bulk

@@ -29,7 +29,7 @@ _MARK = "sha256:"
 
 
 def is_unclear(name: str, table: pa.Table) -> pa.ChunkedArray:
-    """Tell which rows of a file are unclear.
+    """Return which rows of a file are unclear.
 
     Args:
         name: The file, without `.csv`.

@@ -443,7 +443,7 @@ def _wrong_delta(
 
 
 def _names_one(cells: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:
-    """Tell which cells have a known sourcedId; a cell may be a comma-separated list."""
+    """Return which cells have a known sourcedId; a cell may be a comma-separated list."""
     whole = pc.is_in(cells, known)
     listed = pc.fill_null(pc.match_substring(cells, ","), False)
     if not pc.any(listed).as_py():
@@ -496,5 +496,5 @@ def _look_alikes(accounts: pa.Table | None, roster: Roster) -> list[Hold]:
 
 
 def _changes_id(table: pa.Table) -> pa.ChunkedArray:
-    """Tell which changes change the sourcedId of a record."""
+    """Return which changes change the sourcedId of a record."""
     return pc.fill_null(pc.not_equal(table["before_sourced_id"], table["after_sourced_id"]), False)

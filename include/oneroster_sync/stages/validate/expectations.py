@@ -151,7 +151,7 @@ class ExpectParentsToFormNoCycle(ColumnPairMapExpectation):
 
 
 def is_iso_date(value: str) -> bool:
-    """Tell whether a text is an existing date, written YYYY-MM-DD."""
+    """Return whether a text is an existing date, written YYYY-MM-DD."""
     if not _ISO_DATE.fullmatch(value):
         return False
     try:

@@ -203,7 +203,7 @@ def as_json(one: ExpectationValidationResult) -> dict[str, Any]:
 
 
 def _is_special(config: ExpectationConfiguration) -> bool:
-    """Tell whether a configuration has more than a type, plain arguments and meta."""
+    """Return whether a configuration has more than a type, plain arguments and meta."""
     return any(getattr(config, name, None) is not None for name in _UNSET) or not all(
         type(value) in PLAIN for value in config.kwargs.values()
     )
@@ -313,5 +313,5 @@ def _reported(name: str, rows: int, results: list[ExpectationValidationResult]) 
 
 
 def _any_raised(info: dict[str, Any]) -> bool:
-    """Tell whether a metric raised; the entries are keyed by metric."""
+    """Return whether a metric raised; the entries are keyed by metric."""
     return any(isinstance(v, dict) and v.get("raised_exception") for v in info.values())

@@ -181,7 +181,7 @@ class ExpectOnePrimaryTeacherAtATime(MulticolumnMapExpectation):
 
 
 def at_most_one_primary_teacher(rows: pd.DataFrame) -> pd.Series:
-    """Tell for each enrollment whether its class has no other primary teacher on the same days."""
+    """Return whether the class of each enrollment has no other primary teacher on these days."""
     right = pd.Series(True, index=rows.index)
     named = (rows["role"] == "teacher") & (rows["primary"] == "true")
     rows = rows[named & ~rows["status"].isin(["tobedeleted", "inactive"])]
@@ -194,7 +194,7 @@ def at_most_one_primary_teacher(rows: pd.DataFrame) -> pd.Series:
 
 
 def find_overlapping(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell which enrollments of a class overlap with another one; a blank date is unbounded."""
+    """Return which enrollments of a class overlap with another one; a blank date is unbounded."""
     if "beginDate" not in rows.columns:
         return np.ones(len(rows), bool)
     begin = rows["beginDate"].fillna(_ALWAYS).to_numpy(object)

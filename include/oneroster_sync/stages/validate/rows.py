@@ -188,7 +188,7 @@ def _has_users_without_role(validated: Validated) -> bool:
 
 
 def _lists_all_staff(modes: Mapping[str, Mode]) -> bool:
-    """Tell whether a package lists all staff, so that users without a row are not staff."""
+    """Return whether a package lists all staff, so that users without a row are not staff."""
     return modes["users"] is Mode.BULK and modes.get("roles") is not Mode.DELTA
 
 

@@ -45,7 +45,7 @@ class Target:
     about: pa.Table | None = None
 
     def accepts(self, ids: pa.Array, state: str) -> pa.Array:
-        """Tell for each id whether it may be referred to; only `present` refuses unknown ids."""
+        """Return for each id whether it may be referred to; only `present` refuses unknown ids."""
         if state == "present":
             return pc.is_in(ids, self.present)
         return pc.invert(pc.is_in(ids, self.quarantined if state == "usable" else self.removed))
@@ -82,12 +82,12 @@ TARGETS: ContextVar[dict[str, Target]] = ContextVar("targets")
 
 
 def may_refer_to_known(modes: Mapping[str, Mode]) -> bool:
-    """Tell whether rows may refer to records that the site has but the package does not."""
+    """Return whether rows may refer to records that the site has but the package does not."""
     return any(_counts_as_known(name, mode) for name, mode in modes.items())
 
 
 def _counts_as_known(name: str, mode: Mode) -> bool:
-    """Tell whether the site's records of a file are targets, in addition to the package's."""
+    """Return whether the site's records of a file are targets, in addition to the package's."""
     if mode is Mode.BULK or name in _NOT_STORED:
         return False
     return mode is Mode.DELTA or name not in _UNKNOWN_WHEN_ABSENT

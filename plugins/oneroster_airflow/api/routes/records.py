@@ -50,7 +50,7 @@ def search(site: Site, actor: Insider, q: Text) -> models.RecordsFound:
 
 
 @router.get("/sites/{site}/records/{kind}/{record_id}")
-def tell(
+def explain(
     site: Site,
     kind: Literal["user", "course"],
     record_id: Annotated[int, Path(ge=1, le=2**62)],

@@ -36,7 +36,7 @@ def roster_history(
     ] = None,
     limit: Annotated[int, Query(ge=2, le=400)] = 120,
 ) -> models.RosterHistory:
-    """Tell how many users, courses and course assignments were active after each applied run."""
+    """Return how many users, courses and course assignments were active after each applied run."""
     del actor
     with database.engine().connect() as connection:
         preferences_store.load(connection, site)

@@ -45,7 +45,7 @@ export function dayWords({ due_at: due, pause, adds_only: adds, may_remove: most
   return [`sync at ${due.slice(11, 16)} UTC`, ...more.filter(Boolean)].join(", ");
 }
 
-/** Return the marks of a day: colour alone tells nothing. */
+/** Return the marks of a day: colour alone says nothing. */
 export function marksOf({ due_at: due, pause, adds_only: adds, may_remove: most }: CalendarDay) {
   if (pause) {
     return "–";

@@ -30,7 +30,7 @@ const MOST_CHANNELS = 20;
 export const REVERSED = "The last day is before the first day.";
 
 /**
- * Return what is wrong with settings, as the API would tell it.
+ * Return what is wrong with settings, as the API would say it.
  *
  * @param settings As `sendable` gives them.
  * @param before As they were saved.
@@ -174,7 +174,7 @@ export function usePreferencesForm(site: string, latest: PreferencesState, reloa
   const [conflict, setConflict] = useState<PreferencesState | null>(null);
   const [isBusy, setIsBusy] = useState(false);
   const [saved, setSaved] = useState<PreferencesState | null>(null);
-  const [told, setTold] = useState("");
+  const [news, setNews] = useState("");
   const later = useRef<number | undefined>(undefined);
   useEffect(() => () => clearTimeout(later.current), []);
 
@@ -188,7 +188,7 @@ export function usePreferencesForm(site: string, latest: PreferencesState, reloa
       setDraft(latest.settings);
       setErrors([]);
       setSaved(null);
-      setTold(`${byWhom(latest.saved_by)} saved these preferences; the page shows them now.`);
+      setNews(`${byWhom(latest.saved_by)} saved these preferences; the page shows them now.`);
     }
   }, [isNewer, changed.length, latest]);
 
@@ -197,7 +197,7 @@ export function usePreferencesForm(site: string, latest: PreferencesState, reloa
     setErrors((old) => old.filter(({ field }) => !isWithin(field, path)));
     setProblem(null);
     setSaved(null);
-    setTold("");
+    setNews("");
   }, []);
 
   function discard() {
@@ -206,14 +206,14 @@ export function usePreferencesForm(site: string, latest: PreferencesState, reloa
     setDraft(settled.settings);
     setErrors([]);
     setProblem(null);
-    setTold("Your changes are discarded.");
+    setNews("Your changes are discarded.");
   }
 
   /** Save what is given over the version that it was made from. */
   async function send(chosen: Settings, version: number) {
     setIsBusy(true);
     setProblem(null);
-    setTold("");
+    setNews("");
     try {
       const answer = await put(`sites/${site}/preferences`, {
         version,
@@ -272,7 +272,7 @@ export function usePreferencesForm(site: string, latest: PreferencesState, reloa
     problem,
     isBusy,
     saved,
-    told,
+    news,
     conflict,
     showConflict: setConflict,
     moved: isNewer && changed.length > 0 ? latest : null,
@@ -287,7 +287,7 @@ export function errorAt(errors: FieldProblem[], path: string) {
   return errors.find(({ field }) => isWithin(field, path))?.message;
 }
 
-/** Tell whether a dotted path is another one, or lies in it. */
+/** Return whether a dotted path is another one, or lies in it. */
 export function isWithin(field: string, path: string) {
   return field === path || field.startsWith(`${path}.`);
 }

@@ -17,7 +17,7 @@ import { Advanced } from "./advanced";
 import { FormProvider } from "./fields";
 import { type Form, isWithin, usePreferencesForm } from "./form";
 import { History } from "./history";
-import { Told } from "./notifications";
+import { Notifications } from "./notifications";
 import { Processing } from "./processing";
 import { Conflict, SaveBar } from "./save";
 import { Schedule } from "./schedule";
@@ -195,7 +195,7 @@ const OF_SECTION: Record<
   source: Source,
   syncs: Processing,
   limits: Limits,
-  notifications: Told,
+  notifications: Notifications,
   advanced: Advanced,
 };
 

@@ -16,7 +16,7 @@ import { NumberRow } from "./thresholds";
 const TOPIC_NAMES = Object.keys(TOPIC_TEXTS) as Topic[];
 
 /** The section about messages. */
-export function Told({ section }: { section: SectionOf }) {
+export function Notifications({ section }: { section: SectionOf }) {
   return (
     <Section section={section}>
       <Lines path="notices.recipients" placeholder="name@district.org" />

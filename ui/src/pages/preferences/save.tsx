@@ -58,7 +58,7 @@ export function SaveBar({
   const isClean = form.changed.length === 0;
   const fresh = form.saved?.enabled === enabled ? form.saved : null;
   const isFresh = fresh !== null;
-  const told = fresh ? savedWords(fresh) : form.told;
+  const news = fresh ? savedWords(fresh) : form.news;
   return (
     <Flex
       data-save-bar=""
@@ -79,10 +79,10 @@ export function SaveBar({
       minHeight="4.5rem"
     >
       <Box flex="1 1 16rem" minWidth={0} fontSize="sm">
-        <State form={form} told={told} isFresh={isFresh} goTo={goTo} />
+        <State form={form} news={news} isFresh={isFresh} goTo={goTo} />
       </Box>
       <VisuallyHidden role="status" aria-live="polite">
-        {told}
+        {news}
       </VisuallyHidden>
       <Flex gap="2" flex="none">
         <Button
@@ -103,12 +103,12 @@ export function SaveBar({
 
 function State({
   form,
-  told,
+  news,
   isFresh,
   goTo,
 }: {
   form: Form;
-  told: string;
+  news: string;
   isFresh: boolean;
   goTo: (field: string) => void;
 }) {
@@ -130,7 +130,7 @@ function State({
   }
   return (
     <Text color={isFresh ? "fg.success" : "fg.muted"}>
-      {told || `Saved by ${byWhom(form.base.saved_by)} on ${inSelected(form.base.saved_at)}.`}
+      {news || `Saved by ${byWhom(form.base.saved_by)} on ${inSelected(form.base.saved_at)}.`}
     </Text>
   );
 }

@@ -175,7 +175,7 @@ function known(zone: string | null | undefined) {
 
 const TYPING_MS = 300;
 
-/** Tell whether the schedule differs from the saved one. */
+/** Return whether the schedule differs from the saved one. */
 function isScheduleEdited(settings: Settings, saved: Settings) {
   return PARTS.some((part) => !same(valueAt(saved, part), valueAt(settings, part)));
 }
@@ -353,10 +353,10 @@ function usePreview(site: string, settings: Settings | null, saved: Settings) {
         (field.startsWith("pause_windows") && message.includes("before")),
     );
   // What is wrong stands beside its setting, and is not said twice.
-  const told = wrong ? "Correct the schedule above to see the next syncs." : null;
+  const fault = wrong ? "Correct the schedule above to see the next syncs." : null;
 
   useEffect(() => {
-    if (!asked || told) {
+    if (!asked || fault) {
       return undefined;
     }
     const control = new AbortController();
@@ -375,12 +375,12 @@ function usePreview(site: string, settings: Settings | null, saved: Settings) {
       clearTimeout(timer);
       control.abort();
     };
-  }, [site, asked, told]);
+  }, [site, asked, fault]);
 
   if (!asked) {
     return { lines: null, words: null, isBusy: false };
   }
-  const words = told ?? (state.asked === asked ? state.words : null);
+  const words = fault ?? (state.asked === asked ? state.words : null);
   return { lines: state.lines, words, isBusy: state.asked !== asked };
 }
 

@@ -59,7 +59,7 @@ export const SECTIONS: SectionOf[] = [
     id: "notifications",
     label: "Notifications",
     hint: "Messages say what happened and what to do. They contain no names of people.",
-    guide: "being-told.md",
+    guide: "notifications.md",
     paths: ["notices", "stale_after_days", "done_within_hours"],
   },
   {

@@ -1,4 +1,4 @@
-/** The settings as data: their names, which are numbers, how they are compared, and told in words. */
+/** The settings as data: their names, which are numbers, how they are compared, and their words. */
 
 import type {
   Guards,
@@ -168,7 +168,7 @@ export function differences(before: Draft, after: Draft): Described[] {
   return SETTINGS.filter(({ path }) => !same(valueAt(before, path), valueAt(after, path)));
 }
 
-/** Tell whether two values are the same, whatever the order of their fields. */
+/** Return whether two values are the same, whatever the order of their fields. */
 export function same(one: unknown, other: unknown): boolean {
   return JSON.stringify(ordered(one)) === JSON.stringify(ordered(other));
 }

@@ -77,14 +77,14 @@ export function Attention({
 /** No new package for longer than the site says. */
 function Stale({ freshness: { run_id: id, days, sentence } }: { freshness: Freshness }) {
   const title = `No new export for ${counted(days, "day")}`;
-  const told = `${sentence} Ask the SIS team whether the export still runs. `;
+  const text = `${sentence} Ask the SIS team whether the export still runs. `;
   return (
     <Notice
       run={id === null ? null : { run_id: id }}
       title={title}
       link="Open the run that read it"
     >
-      {told}
+      {text}
     </Notice>
   );
 }
@@ -93,8 +93,8 @@ function Stale({ freshness: { run_id: id, days, sentence } }: { freshness: Fresh
 function OutOfStep({ lost: { file, since, cause } }: { lost: OutOfStepFile }) {
   const title = `Out of step with ${file}: ask the SIS for a bulk file`;
   const day = since.slice(0, 10);
-  const told = `Deltas of it were lost on ${day}: ${cause}. What deltas of ${file} would remove is held until a bulk ${file} is applied.`;
-  return <Notice title={title}>{told}</Notice>;
+  const text = `Deltas of it were lost on ${day}: ${cause}. What deltas of ${file} would remove is held until a bulk ${file} is applied.`;
+  return <Notice title={title}>{text}</Notice>;
 }
 
 function Notice({

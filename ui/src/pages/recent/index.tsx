@@ -92,7 +92,7 @@ function useNewest(data: Runs | null, isUnfiltered: boolean) {
   return newest;
 }
 
-/** Tell whether there may be two runs to draw, so that no place is held for a chart of none. */
+/** Return whether there may be two runs to draw, so that no place is held for a chart of none. */
 function hasTrend(newest: RunSummary[] | null) {
   const drawn = newest?.filter(({ outcome, counts }) => outcome !== null && counts !== null);
   return !newest || !drawn || newest.length === LISTED || drawn.length > 1;

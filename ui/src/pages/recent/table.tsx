@@ -238,7 +238,7 @@ function Ending({ run }: { run: RunSummary }) {
 /** Red that can be read on every row of the table. */
 const BAD = { base: "red.700", _dark: "red.300" };
 
-/** A number; what was planned and not applied is told apart from what was done. */
+/** A number; what was planned and not applied looks different from what was done. */
 function Count({
   label,
   value,

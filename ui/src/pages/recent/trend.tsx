@@ -22,7 +22,7 @@ const SERIES: { name: "changes" | "errors"; label: string; color: string }[] = [
   { name: "errors", color: "var(--chakra-colors-red-solid)", label: "Rows with errors" },
 ];
 
-/** A shape beside the colour: not everybody tells red from green. */
+/** A shape beside the colour: not everybody sees red and green as different. */
 const SHAPES: Record<string, string> = {
   succeeded: "●",
   succeeded_with_errors: "◐",
@@ -84,7 +84,7 @@ function Legend() {
  * along them.
  */
 function Bars({ points }: { points: Point[] }) {
-  const [told, setTold] = useState<number | null>(null);
+  const [shown, setShown] = useState<number | null>(null);
   const [stop, setStop] = useState<number | null>(null);
   const list = useRef<HTMLDivElement>(null);
   const hint = useId();
@@ -101,7 +101,7 @@ function Bars({ points }: { points: Point[] }) {
     }
   };
   return (
-    <Box onMouseLeave={() => setTold(null)} position="relative">
+    <Box onMouseLeave={() => setShown(null)} position="relative">
       <Levels levels={levels} />
       <Flex
         ref={list}
@@ -116,18 +116,18 @@ function Bars({ points }: { points: Point[] }) {
         listStyleType="none"
         css={{ "& > li:nth-last-child(n + 31)": { display: { base: "none", md: "block" } } }}
         onKeyDown={go}
-        onBlur={() => setTold(null)}
+        onBlur={() => setShown(null)}
       >
         {points.map((point, index) => (
           <Box key={point.run_id} as="li" flex="1 1 0" maxWidth="28px" height="100%">
             <Pair
               point={point}
               levels={levels}
-              isTold={index === told}
+              isShown={index === shown}
               isStop={index === at}
-              onTell={() => setTold(index)}
+              onShow={() => setShown(index)}
               onFocus={() => {
-                setTold(index);
+                setShown(index);
                 setStop(index);
               }}
             />
@@ -138,12 +138,12 @@ function Bars({ points }: { points: Point[] }) {
       <Text
         id={hint}
         fontSize="xs"
-        color={told === null ? "fg.muted" : "fg"}
+        color={shown === null ? "fg.muted" : "fg"}
         minHeight={{ base: "44px", md: "22px" }}
         ps={AXIS}
       >
-        {told !== null && points[told]
-          ? inWords(points[told])
+        {shown !== null && points[shown]
+          ? inWords(points[shown])
           : "● applied · ◐ with errors · ○ no changes · ■ held · ✕ failed or rejected · – not applied"}
       </Text>
     </Box>
@@ -198,16 +198,16 @@ function Days({ points }: { points: Point[] }) {
 function Pair({
   point,
   levels,
-  isTold,
+  isShown,
   isStop,
-  onTell,
+  onShow,
   onFocus,
 }: {
   point: Point;
   levels: number[];
-  isTold: boolean;
+  isShown: boolean;
   isStop: boolean;
-  onTell: () => void;
+  onShow: () => void;
   onFocus: () => void;
 }) {
   const value = { changes: appliedOf(point), errors: point.errors };
@@ -220,14 +220,14 @@ function Pair({
       width="100%"
       height="100%"
       borderRadius="2px"
-      bg={isTold ? "bg.emphasized" : "transparent"}
+      bg={isShown ? "bg.emphasized" : "transparent"}
       _focusVisible={{ outlineWidth: "2px", outlineStyle: "solid", outlineColor: "border.info" }}
     >
       <Link
         to={`${HOME}/runs/${point.run_id}`}
         tabIndex={isStop ? 0 : -1}
         aria-label={inWords(point)}
-        onMouseEnter={onTell}
+        onMouseEnter={onShow}
         onFocus={onFocus}
       >
         <Flex align="flex-end" gap="1px" height={`${HEIGHT}px`} width="100%">

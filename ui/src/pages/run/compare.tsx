@@ -267,7 +267,7 @@ function Counts({ earlier, later }: { earlier: RunSummary; later: RunSummary }) 
       </Text>
     );
   }
-  const told = (value: number | null) => (value === null ? "–" : number(value));
+  const shown = (value: number | null) => (value === null ? "–" : number(value));
   return (
     <Rows
       caption="What both runs come to"
@@ -278,14 +278,14 @@ function Counts({ earlier, later }: { earlier: RunSummary; later: RunSummary }) 
           label: "Earlier",
           width: "7rem",
           align: "end",
-          cell: (row) => told(row.earlier),
+          cell: (row) => shown(row.earlier),
         },
         {
           key: "later",
           label: "This run",
           width: "7rem",
           align: "end",
-          cell: (row) => told(row.later),
+          cell: (row) => shown(row.later),
         },
       ]}
       rows={rows}

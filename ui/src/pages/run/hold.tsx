@@ -11,7 +11,7 @@ import { inTime, number } from "../../lib/words";
 import { Ask } from "./ask";
 import { consequenceOf, removalsOf } from "./consequence";
 import { HoldBack } from "./hold_back";
-import type { Told } from "./index";
+import type { Answer } from "./index";
 import { Rows } from "./lists";
 import { addressOf, Counts, Hash } from "./overview";
 import { Schools } from "./story";
@@ -33,7 +33,7 @@ export function DecisionBar({
 }: {
   run: RunDetail;
   may: May;
-  onDecided: (notice: Told | null) => void;
+  onDecided: (notice: Answer | null) => void;
 }) {
   const [asked, setAsked] = useState<string | null>(null);
   const close = () => setAsked(null);
@@ -204,7 +204,7 @@ function Approve({
   run: RunDetail;
   open: boolean;
   close: () => void;
-  onDecided: (notice: Told | null) => void;
+  onDecided: (notice: Answer | null) => void;
 }) {
   return (
     <Ask
@@ -239,7 +239,7 @@ function Discard({
   run: RunDetail;
   open: boolean;
   close: () => void;
-  onDecided: (notice: Told | null) => void;
+  onDecided: (notice: Answer | null) => void;
 }) {
   return (
     <Ask

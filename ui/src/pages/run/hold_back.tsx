@@ -9,7 +9,7 @@ import { sayDone } from "../../lib/toasts";
 import { counted } from "../../lib/words";
 import { Ask } from "./ask";
 import { consequenceOf, removalsOf } from "./consequence";
-import type { Told } from "./index";
+import type { Answer } from "./index";
 import { useSettled } from "./lists";
 import { Counts, Hash } from "./overview";
 import { type Kind, KINDS, PLURALS, REMOVALS } from "../../words/records";
@@ -29,7 +29,7 @@ export function HoldBack({
   run: RunDetail;
   open: boolean;
   close: () => void;
-  onDecided: (notice: Told | null) => void;
+  onDecided: (notice: Answer | null) => void;
 }) {
   const [schools, setSchools] = useState<string[]>([]);
   const [kinds, setKinds] = useState<Kind[]>([]);

@@ -206,7 +206,7 @@ export function Announcement({ run }: { run: RunDetail }) {
 }
 
 /** What came of what was just done. */
-export interface Told {
+export interface Answer {
   text: string;
   isBad?: boolean;
   /** It is no news any more once the plan has been applied. */
@@ -214,7 +214,7 @@ export interface Told {
 }
 
 /** Say what came of what was just done, until it is closed. */
-export function Notice({ notice, close }: { notice: Told | null; close: () => void }) {
+export function Notice({ notice, close }: { notice: Answer | null; close: () => void }) {
   return (
     <Box role={notice?.isBad ? "alert" : "status"}>
       {notice && (

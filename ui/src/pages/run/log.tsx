@@ -288,7 +288,7 @@ const LOOK = {
   },
 };
 
-/** Tells elements whether they are near to what is seen. */
+/** Says to elements whether they are near to what is seen. */
 interface Watcher {
   watch: (element: Element, callback: (isNear: boolean) => void) => () => void;
   stop: () => void;
@@ -446,7 +446,7 @@ function Line({ line }: { line: LogLine }) {
   );
 }
 
-/** Tell elements whether they are near to what is seen of the box. */
+/** Say to elements whether they are near to what is seen of the box. */
 function watchNearness(root: Element | null): Watcher {
   const callbacks = new Map<Element, (isNear: boolean) => void>();
   const observer = new IntersectionObserver(

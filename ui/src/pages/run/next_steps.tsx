@@ -13,7 +13,7 @@ import { stepsOf } from "./steps";
 /** Show what one can do about a run; nothing where it ended otherwise. */
 export function NextSteps({ run, may }: { run: RunDetail; may: May }) {
   const [isBusy, setIsBusy] = useState(false);
-  const [told, setTold] = useState<{ text: string; isBad: boolean } | null>(null);
+  const [answer, setAnswer] = useState<{ text: string; isBad: boolean } | null>(null);
   const navigate = useNavigate();
   const steps = stepsOf(run, may);
   if (steps.length === 0) {
@@ -21,11 +21,11 @@ export function NextSteps({ run, may }: { run: RunDetail; may: May }) {
   }
   const doing = async (act: () => Promise<void>) => {
     setIsBusy(true);
-    setTold(null);
+    setAnswer(null);
     try {
       await act();
     } catch (caught) {
-      setTold({ text: asProblem(caught).detail, isBad: true });
+      setAnswer({ text: asProblem(caught).detail, isBad: true });
     } finally {
       setIsBusy(false);
     }
@@ -41,7 +41,7 @@ export function NextSteps({ run, may }: { run: RunDetail; may: May }) {
     doing(async () => {
       const { text } = await get(`runs/${run.run_id}/diagnostics`);
       await navigator.clipboard.writeText(text);
-      setTold({
+      setAnswer({
         text: "Copied. It contains numbers and codes, and no names of people.",
         isBad: false,
       });
@@ -78,12 +78,12 @@ export function NextSteps({ run, may }: { run: RunDetail; may: May }) {
         </Button>
       </Flex>
       <Text
-        role={told?.isBad ? "alert" : "status"}
+        role={answer?.isBad ? "alert" : "status"}
         fontSize="sm"
-        mt={told ? "2" : "0"}
-        color={told?.isBad ? BAD : "fg.muted"}
+        mt={answer ? "2" : "0"}
+        color={answer?.isBad ? BAD : "fg.muted"}
       >
-        {told?.text}
+        {answer?.text}
       </Text>
     </Box>
   );

@@ -166,7 +166,7 @@ function Facts({ run }: { run: RunDetail }) {
   );
 }
 
-/** Whether the package of a rejected run does not even tell of which version it is. */
+/** Whether the package of a rejected run does not even say which version it is. */
 function isUnreadable(run: RunDetail) {
   const isMapping = MAPPINGS.some(({ title }) => run.type.startsWith(title));
   return run.outcome === "rejected" && run.sha256 && !isMapping;

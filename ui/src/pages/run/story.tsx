@@ -13,7 +13,7 @@ import { Compare } from "./compare";
 import { Changes } from "./changes";
 import { RunFindings } from "./findings";
 import { DecisionBar, Hold } from "./hold";
-import { Announcement, Notice, RunTabs, type Told } from "./index";
+import { Announcement, Notice, RunTabs, type Answer } from "./index";
 import { Rows } from "./lists";
 import { Log } from "./log";
 import { addressOf, Decision, Overview } from "./overview";
@@ -43,14 +43,14 @@ export function Story({
   extra?: ReactNode;
   inAirflow?: boolean;
 }) {
-  const [notice, setNotice] = useState<Told | null>(null);
+  const [notice, setNotice] = useState<Answer | null>(null);
   const underWay = isUnderWay(run);
   const isHeld = run.outcome === "held" && !run.decision;
   const [params] = useSearchParams();
   // Beside another tab the reasons would push what it shows out of sight.
   const isOverview = (params.get("tab") ?? "overview") === "overview";
-  const onDecided = (told: Told | null) => {
-    setNotice(told);
+  const onDecided = (answer: Answer | null) => {
+    setNotice(answer);
     reload();
   };
   return (
@@ -116,7 +116,7 @@ export function Story({
 }
 
 /** That a plan is being applied is no news any more once it has been. */
-function isPast(notice: Told | null, run: RunDetail) {
+function isPast(notice: Answer | null, run: RunDetail) {
   return Boolean(notice?.isPassing) && run.applied_at !== null;
 }
 
@@ -170,7 +170,7 @@ export function Trouble({ run, may }: { run: RunDetail; may: May }) {
   if (!end) {
     return null;
   }
-  const told = run.holds.length > 0 ? run.holds.map(({ sentence }) => sentence) : notSaid(run);
+  const reasons = run.holds.length > 0 ? run.holds.map(({ sentence }) => sentence) : notSaid(run);
   return (
     <Box
       as="section"
@@ -191,9 +191,9 @@ export function Trouble({ run, may }: { run: RunDetail; may: May }) {
           <Decision decision={run.decision} />
         </Text>
       )}
-      {told.length > 0 && (
+      {reasons.length > 0 && (
         <Box as="ul" fontSize="sm" ps="5" mb="1" listStyleType="disc" overflowWrap="anywhere">
-          {told.map((reason, index) => (
+          {reasons.map((reason, index) => (
             <li key={index}>{reason}</li>
           ))}
         </Box>
@@ -206,7 +206,7 @@ export function Trouble({ run, may }: { run: RunDetail; may: May }) {
   );
 }
 
-/** The reasons that the sentence at the top of the page has not told already. */
+/** The reasons that the sentence at the top of the page does not say. */
 function notSaid({ reasons, sentence }: RunDetail) {
   return reasons.filter((reason) => !sentence.includes(reason.replace(/\.$/, "")));
 }

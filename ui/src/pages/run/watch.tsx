@@ -20,7 +20,7 @@ const REMOVALS_FOLLOW_MS = 120000;
 const DONE = new Set(["success", "failed"]);
 
 /**
- * Tell whether a run still moves.
+ * Return whether a run still moves.
  *
  * A held run stands still until somebody decides; approved, it is under way until its outcome is
  * another one.
@@ -91,7 +91,7 @@ function paceOf(run: RunDetail) {
   return run.outcome === "held" || awaitsRemovals(run) ? WAITING_MS : null;
 }
 
-/** Tell whether the run that brings the removals of this one must be about to begin. */
+/** Return whether the run that brings the removals of this one must be about to begin. */
 function awaitsRemovals({ withheld, applied_at: applied, removals_run: found }: RunDetail) {
   const isOpen = withheld?.why === "removals_wait" && applied !== null && found === null;
   return isOpen && Math.abs(Date.now() - Date.parse(applied)) < REMOVALS_FOLLOW_MS;

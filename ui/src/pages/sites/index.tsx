@@ -221,7 +221,7 @@ function Paging({
   onPage: (value: number) => void;
 }) {
   const first = at * SIZE + 1;
-  const told =
+  const range =
     pages === 1
       ? counted(total, "site")
       : `${number(first)} to ${number(Math.min(total, first + SIZE - 1))} of ${counted(total, "site")}`;
@@ -241,7 +241,7 @@ function Paging({
       wrap="wrap"
     >
       <Text color="fg.muted" fontSize="sm" role="status">
-        {told}
+        {range}
       </Text>
       {pages > 1 && (
         <Flex gap="2">

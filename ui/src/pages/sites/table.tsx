@@ -289,10 +289,10 @@ function Sparkline({ changes }: { changes: number[] }) {
   }
   const most = Math.sqrt(Math.max(1, ...changes));
   const step = WIDTH / changes.length;
-  const told = `Changes of the last ${changes.length} applied runs: ${changes.map(number).join(", ")}`;
+  const text = `Changes of the last ${changes.length} applied runs: ${changes.map(number).join(", ")}`;
   return (
-    <svg width={WIDTH} height={HEIGHT} role="img" aria-label={told}>
-      <title>{told}</title>
+    <svg width={WIDTH} height={HEIGHT} role="img" aria-label={text}>
+      <title>{text}</title>
       {changes.map((count, index) => {
         const height = count ? Math.max(2, (HEIGHT * Math.sqrt(count)) / most) : 1;
         return (
@@ -330,8 +330,8 @@ function Last({ last }: { last: LastRun }) {
 }
 
 function Archived({ site }: { site: SiteState }) {
-  const told = `Archived ${site.archived_at?.slice(0, 10)} by ${site.archived_by}`;
-  return <Text color="fg.muted">{told}</Text>;
+  const text = `Archived ${site.archived_at?.slice(0, 10)} by ${site.archived_by}`;
+  return <Text color="fg.muted">{text}</Text>;
 }
 
 /** The pause state of the site's scheduled DAG; to switch it on asks first. */

@@ -79,7 +79,7 @@ function runPath({ run_id: id, dag_id, dag_run_id }: Uploaded) {
   return `${HOME}/runs/${id}?${new URLSearchParams({ dag_id, dag_run_id })}`;
 }
 
-/** What the page of the run tells when the same file was read before. */
+/** What the page of the run says when the same file was read before. */
 function sameAgain(earlier: EarlierRun | null) {
   if (!earlier) {
     return null;

@@ -189,7 +189,7 @@ function Frame(props: FlexProps) {
   );
 }
 
-/** Return what was dropped; a folder is told apart, because it looks like an empty file. */
+/** Return what was dropped; a folder is marked, because it looks like an empty file. */
 function dropped(transfer: DataTransfer): Dropped[] {
   const files = [...transfer.files];
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.());

@@ -108,18 +108,21 @@ export type Uploading = ReturnType<typeof useUpload> & { kinds: UploadKind[] };
 /** Say why a file cannot be sent at all, as the server would. */
 function refusal(kind: Kind, files: Dropped[], limits: UploadLimits | null) {
   if (files.length !== 1) {
-    return told("One file at a time", `These are ${files.length} files. Choose one of them.`);
+    return refuse("One file at a time", `These are ${files.length} files. Choose one of them.`);
   }
   const [file] = files;
   if (file.isFolder) {
-    return told("This is a folder", "Zip what is in it, and upload the zip as OneRoster.zip.");
+    return refuse("This is a folder", "Zip what is in it, and upload the zip as OneRoster.zip.");
   }
   if (file.size === 0) {
-    return told("The file is empty", "Export it again, and look at its size before you upload it.");
+    return refuse(
+      "The file is empty",
+      "Export it again, and look at its size before you upload it.",
+    );
   }
   const most = limits?.[kind];
   if (most && file.size > most) {
-    return told(
+    return refuse(
       SHARED.fileTooLarge,
       `${file.name} has ${size(file.size)}; ${kindOf(kind)?.file} may have ${size(most)}. Export less, or let the scheduled sync read it from its source.`,
     );
@@ -127,6 +130,6 @@ function refusal(kind: Kind, files: Dropped[], limits: UploadLimits | null) {
   return null;
 }
 
-function told(title: string, detail: string) {
+function refuse(title: string, detail: string) {
   return new Problem({ title, detail, status: null });
 }
