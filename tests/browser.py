@@ -1,7 +1,7 @@
 """A real Chromium for tests and pictures. A test fails if the browser's console reports anything.
 
-One Chromium serves a whole module; each page has its own context and shares nothing with other
-pages.
+One Chromium and one page serve a whole module. A test gets the page as it was new: empty, without
+cookies and without stored values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from measures import IS_UNCOVERED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import ConsoleMessage, Locator
+    from playwright.sync_api import ConsoleMessage, Error, Locator
 
 __all__ = ["Page", "browsing", "chromium", "close", "log_in", "press", "reach", "visit"]
 
@@ -29,7 +29,11 @@ _NAMES = (
     *("google-chrome", "google-chrome-stable"),
 )
 """Debian's headless shell comes first: the same engine without a window, a third less work."""
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    # A page lives for seconds, and code that is optimised pays after minutes.
+    "--js-flags=--no-opt --no-maglev",
+)
 _MOST_STOPS = 60
 """So many presses of Tab are enough for any control of a page."""
 _OTHERS = ("Monaco", "/api/v2/", "/ui/")
@@ -49,44 +53,77 @@ def chromium() -> str:
 
 @contextmanager
 def browsing(
-    theme: str = "light", width: int = 1400, height: int = 900, *, ignoring: tuple[str, ...] = ()
+    theme: str = "light",
+    width: int = 1400,
+    height: int = 900,
+    *,
+    ignoring: tuple[str, ...] = (),
+    alone: bool = False,
 ) -> Iterator[Page]:
-    """Yield a new page; fail at the end if its console reported anything.
+    """Yield an empty page; fail at the end if its console reported anything.
 
     Args:
         theme: light or dark.
         width: Width of the window, in pixels.
         height: Height of the window, in pixels.
         ignoring: Words that the console may report: Chromium logs every refused request there.
+        alone: The test adds listeners, scripts or permissions: no other test gets this page.
 
     Raises:
         AssertionError: The console reported an error or a warning.
     """
-    said: list[str] = []
+    reported: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
         expected = any(words in message.text for words in ignoring)
         if message.type in {"error", "warning"} and not expected and not _is_of_others(message):
-            said.append(f"{message.type}: {message.text} ({message.location['url']})")
+            reported.append(f"{message.type}: {message.text} ({message.location['url']})")
 
-    context = _browser().new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if theme == "dark" else "light",
-        locale="en-GB",
-        timezone_id="Europe/Berlin",
-        reduced_motion="reduce",  # otherwise spinners are drawn again and again while a test waits
-    )
+    def fail(error: Error) -> None:
+        reported.append(str(error))
+
+    page = _pages.pop() if _pages and not alone else _new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    # Otherwise spinners are drawn again and again while a test waits.
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+    page.on("console", listen)
+    page.on("pageerror", fail)
+    is_reusable = False
     try:
-        context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", listen)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        _follow_requests(page)
-        yield page
+        with page.add_init_script(f"localStorage.setItem('theme', '{theme}')"):
+            yield page
+        page.remove_listener("console", listen)
+        page.remove_listener("pageerror", fail)
+        is_reusable = not alone
     finally:
-        context.close()
-    assert not said, "\n".join(said)
+        if is_reusable:
+            _clear(page)
+            _pages.append(page)
+        else:
+            page.context.close()
+    assert not reported, "\n".join(reported)
+
+
+_pages: list[Page] = []
+"""Pages that wait for the next test. To load Airflow's pages again takes half as long in them."""
+
+
+def _new_page() -> Page:
+    """Return a page of a new context."""
+    context = _browser().new_context(locale="en-GB", timezone_id="Europe/Berlin")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    _follow_requests(page)
+    return page
+
+
+def _clear(page: Page) -> None:
+    """Leave the page as a new one."""
+    if page.url.startswith("http"):
+        page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    _asked[page].clear()
 
 
 # The router asks its own state for the index of an entry, without which no page may ask to stay.
@@ -156,6 +193,7 @@ def _browser() -> Browser:
 
 def close() -> None:
     """Close the Chromium, if one is open."""
+    _pages.clear()
     while _open:
         playwright, browser = _open.pop()
         browser.close()

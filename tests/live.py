@@ -62,6 +62,9 @@ PEOPLE = {**{role: role for role in USERS}, "second": "admin"}
 _SETTINGS = {
     # The scheduler often checks whether a decision has arrived.
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
+    # Several Airflows of tests share the processors, and each is idle most of the time.
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
         f"{name}:{role}" for name, role in PEOPLE.items()
     ),
@@ -94,13 +97,13 @@ class Person:
         Each error is a problem document: it has that content type, its status and a sentence.
         """
         answer = self.send(method, path, **more)
-        told = f"{method} {path}: {answer.status_code} {answer.text}"
-        assert answer.status_code == expect if expect else answer.is_success, told
+        message = f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.status_code == expect if expect else answer.is_success, message
         found = answer.json()
         if answer.is_error:
-            assert answer.headers["content-type"] == PROBLEM, told
-            assert found["status"] == answer.status_code, told
-            assert found["detail"].endswith("."), told
+            assert answer.headers["content-type"] == PROBLEM, message
+            assert found["status"] == answer.status_code, message
+            assert found["detail"].endswith("."), message
         return found
 
     def get(self, path: str, expect: int | None = None, **params: Any) -> Any:
@@ -143,8 +146,8 @@ class Live:
 
     def oneroster(self, *words: str) -> dict[str, Any]:
         """Run `oneroster WORDS --json` and return its parsed output."""
-        told: dict[str, Any] = _command_line(self.environment).run(*words)
-        return told
+        output: dict[str, Any] = _command_line(self.environment).run(*words)
+        return output
 
     def airflow(self, *words: str) -> None:
         """Run `airflow WORDS`."""
@@ -372,12 +375,12 @@ def tail_of_logs(lines: int = 40) -> str:
         return ""
     folder = logs(_shared.up.home)
     tasks = sorted(folder.glob("tasks/**/*.log"), key=lambda path: path.stat().st_mtime)
-    told = []
+    parts = []
     for path in [*sorted(folder.glob("*.log")), *tasks[-3:]]:
         with suppress(OSError):
             text = path.read_text("utf-8", errors="replace").splitlines()[-lines:]
-            told.append("\n".join([f"--- {path.relative_to(folder)}", *text]))
-    return "\n".join(told)
+            parts.append("\n".join([f"--- {path.relative_to(folder)}", *text]))
+    return "\n".join(parts)
 
 
 # All tables that a test can fill. The tables that a running Airflow needs stay: its jobs, its pools

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.long,
     pytest.mark.case("c06"),
-    *(pytest.mark.filterwarnings(told) for told in QUIET),
+    *(pytest.mark.filterwarnings(rule) for rule in QUIET),
 ]
 LOGIN, PASSWORD = "postman", "Zqpassword"
 CHOSEN = {"recipients": ["ops@example.org"], "channels": ["team"], "errors_from": 1}
@@ -167,22 +167,22 @@ def test_answers_are_json_and_nothing_else(town: Town) -> None:
     run, site = f"runs/{town.errors['run_id']}", "sites/default"
     paths = [run, *(f"{run}/{part}" for part in ("findings", "causes", "changes", "report"))]
     paths += [f"{site}/runs", f"{site}/records?q=owned", f"{site}/accounts", "sites"]
-    told = ""
+    text = ""
     for path in (*paths, f"runs/{town.held['run_id']}"):
         answer = town.live.admin.send("GET", path)
         assert answer.is_success, path
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        told += json.dumps(answer.json(), ensure_ascii=False)
-    assert json.dumps(hostile.PAYLOADS[0])[1:-1] in told
+        text += json.dumps(answer.json(), ensure_ascii=False)
+    assert json.dumps(hostile.PAYLOADS[0])[1:-1] in text
 
 
 def test_document_of_the_api_is_of_no_package(town: Town) -> None:
     """The OpenAPI document contains no value of a package."""
-    told = town.live.admin.send("GET", "openapi.json")
-    assert told.headers["content-type"] == "application/json"
-    assert json.loads(told.text)["openapi"]
-    assert not [text for text in hostile.PAYLOADS if len(text) > 12 and text in told.text]
+    answer = town.live.admin.send("GET", "openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(answer.text)["openapi"]
+    assert not [text for text in hostile.PAYLOADS if len(text) > 12 and text in answer.text]
 
 
 @pytest.mark.case("c09")
@@ -232,7 +232,7 @@ def _is_seen(text: str) -> None:
 def test_required_actions_show_what_is_written(town: Town) -> None:
     """Airflow's required actions show reasons and schools as text, without script or link."""
     asked = set[str]()
-    with browsing() as page:
+    with browsing(alone=True) as page:
         log_in(page, town.live.origin)
         page.on("request", lambda request: asked.add(request.url))
         page.goto(f"{town.live.origin}/required_actions?response_received=false")
@@ -254,6 +254,6 @@ def test_data_docs_hold_no_value(town: Town) -> None:
     with zipfile.ZipFile(io.BytesIO(answer.content)) as docs:
         pages = {name: docs.read(name).decode("utf-8", "replace") for name in docs.namelist()}
     assert [name for name in pages if name.endswith(".html")]
-    for name, told in pages.items():
-        found = [text for text in hostile.PAYLOADS if len(text) > 12 and text in name + told]
+    for name, page in pages.items():
+        found = [text for text in hostile.PAYLOADS if len(text) > 12 and text in name + page]
         assert not found, name

@@ -287,7 +287,7 @@ def test_a_viewer_sees_but_cannot_save(live: Live, held: dict[str, Any]) -> None
         expect(page.get_by_role("main").get_by_role("textbox")).to_have_count(0)
         expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
         expect(page.get_by_text("admin@example.org")).to_have_count(0)
-        page.goto(f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")
+        visit(page, f"{live.origin}/plugin/oneroster/runs/{held['run_id']}")
         page.get_by_text("Approval required").wait_for()
         expect(page.get_by_role("button", name=re.compile("Approve"))).to_have_count(0)
         expect(page.get_by_role("tab", name="Changes")).to_have_count(0)
@@ -381,7 +381,7 @@ def test_every_outcome_can_be_read(live: Live, outcomes: list[str], theme: str) 
 @pytest.mark.parametrize("width", [420, pytest.param(1400, marks=pytest.mark.long)])
 def test_nothing_jumps(live: Live, first: dict[str, Any], width: int) -> None:
     """Visible content does not move while a page loads."""
-    with browsing(width=width) as page:
+    with browsing(width=width, alone=True) as page:
         page.add_init_script(WATCH_SHIFTS)
         log_in(page, live.origin)
         for place, shown in (

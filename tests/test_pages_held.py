@@ -180,27 +180,27 @@ def test_flows_need_no_mouse(live: Live, waits: dict[str, Any], tmp_path: Path) 
         press(page, day, "ArrowRight")
         expect(day).to_be_focused()
         assert day.get_attribute("aria-label") != today
-        page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}?tab=findings")
+        visit(page, f"{live.origin}{HOME}/runs/{waits['run_id']}?tab=findings")
         with page.expect_download():
             press(page, page.get_by_role("link", name=re.compile("CSV")))
-        page.goto(f"{live.origin}{HOME}/sites/default/why")
+        visit(page, f"{live.origin}{HOME}/sites/default/why")
         press(page, page.get_by_role("searchbox"), "l")
         page.keyboard.type("ee 15")
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Kim Lee 15").wait_for()
-        page.goto(f"{live.origin}{HOME}/sites/default/upload")
+        visit(page, f"{live.origin}{HOME}/sites/default/upload")
         page.get_by_text("Choose OneRoster.zip").wait_for()
         with page.expect_file_chooser() as chooser:
             press(page, page.get_by_role("button", name=re.compile("OneRoster.zip")), "Enter")
         chooser.value.set_files(package)
         reach(page, page.get_by_role("button", name="Upload and sync"))
-        page.goto(f"{live.origin}{HOME}/runs/{waits['run_id']}")
+        visit(page, f"{live.origin}{HOME}/runs/{waits['run_id']}")
         press(page, page.get_by_role("button", name=re.compile("^Approve: .*…$")), "Enter")
         asked = page.get_by_role("alertdialog")
         reach(page, asked.get_by_role("button", name=re.compile("^Approve: ")))
         page.keyboard.press("Escape")
         expect(asked).to_have_count(0)
-        page.goto(f"{live.origin}{HOME}/runs/{earlier(live, waits)}")
+        visit(page, f"{live.origin}{HOME}/runs/{earlier(live, waits)}")
         press(page, page.get_by_role("button", name="Undo…"), "Enter")
         reach(page, page.get_by_role("button", name="Undo", exact=True))
 
@@ -257,8 +257,8 @@ def test_some_removals_are_held_back_and_decided_about_later(
         assert barriers(page) == []
         press(page, approve)
         page.get_by_text("Part of the plan approved").wait_for()
-        told = "Applied after approval by admin: 10 course assignments removed."
-        page.get_by_text(told).first.wait_for(timeout=SLOW_MS)
+        sentence = "Applied after approval by admin: 10 course assignments removed."
+        page.get_by_text(sentence).first.wait_for(timeout=SLOW_MS)
     done = live.decided(waits["run_id"])
     assert done["plan_hash"] == first_hash != waits["plan_hash"]
     query = "select count(*) from users where site = 'default' and status = 'active'"

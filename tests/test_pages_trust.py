@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 import hostile
-from browser import browsing, log_in
+from browser import browsing, log_in, visit
 from live import running, wait_for
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
     before = settings_of(live)
     with at_preferences(live, "source") as page:
         source = page.get_by_label("Path or URL")
-        for text, told in (
+        for text, message in (
             ("sftp://ann:pw@sis.example.org/out", "It holds a password."),
             ("http://sis.example.org/o.zip", "http:// is not encrypted."),
             ("https://sis.example.org/o.zip?token=7", "keys and tokens go into"),
@@ -159,7 +159,7 @@ def test_a_source_elsewhere_is_saved_and_a_secret_is_not(live: Live) -> None:
         ):
             source.fill(text)
             page.get_by_role("button", name="Save", exact=True).click()
-            expect(page.get_by_text(told)).to_be_visible()
+            expect(page.get_by_text(message)).to_be_visible()
         source.fill("sftp://sis.example.org/out")
         page.get_by_label("Airflow connection").fill("sis_sftp")
         page.get_by_label("Names of packages").fill("OneRoster-*.zip")
@@ -225,8 +225,8 @@ def test_recipients_are_saved_and_a_test_message_is_sent(live: Live) -> None:
     with browsing() as page:
         log_in(page, live.origin, "viewer")
         page.goto(f"{live.origin}{HOME}/preferences?section=notifications")
-        told = page.get_by_role("region", name="Notifications", exact=True)
-        expect(told).to_contain_text("i…@example.org, h…@example.org")
+        section = page.get_by_role("region", name="Notifications", exact=True)
+        expect(section).to_contain_text("i…@example.org, h…@example.org")
         expect(page.get_by_role("button", name="Send a test message")).to_have_count(0)
     restore(live, before)
 
@@ -256,13 +256,13 @@ def test_lost_deltas_both_names_and_a_junk_file_are_shown(
     """The pages show a site out of step, both names of a reused sourcedId, and a junk file."""
     site = f"lost-{theme}"
     live.oneroster("init", "--site", site, "--admin", "admin@example.org")
-    header, told = "sourcedId,role,givenName,familyName,email\n", "l1,teacher,Ann,Lee,ann@x.org\n"
+    header, row = "sourcedId,role,givenName,familyName,email\n", "l1,teacher,Ann,Lee,ann@x.org\n"
     runs = []
     for name, text in {
-        "first": header + told + told.replace("l1", "l2").replace("ann", "two"),
+        "first": header + row + row.replace("l1", "l2").replace("ann", "two"),
         "other": header
         + "l1,teacher,Zoe,Fay,zoe@x.org\n"
-        + told.replace("l1", "l2").replace("ann", "two"),
+        + row.replace("l1", "l2").replace("ann", "two"),
         "junk": "<!doctype html>\n<p>Log in\n",
     }.items():
         package = tmp_path / name / "users.csv"
@@ -278,12 +278,12 @@ def test_lost_deltas_both_names_and_a_junk_file_are_shown(
         expect(title).to_be_visible()
         why = "Deltas of it were lost on 2026-09-03: deltas were lost."
         expect(page.get_by_text(why)).to_be_visible()
-        page.goto(f"{live.origin}{RUNS}/{runs[1]['run_id']}?tab=findings")
+        visit(page, f"{live.origin}{RUNS}/{runs[1]['run_id']}?tab=findings")
         cause = page.get_by_role("listitem").filter(has_text="semantic.identity_reuse")
         cause.get_by_role("button", name="Show rows").click()
         expect(cause.get_by_role("row").nth(1)).to_contain_text("Has itAnn Lee")
         expect(cause.get_by_role("row").nth(1)).to_contain_text("Comes under itZoe Fay")
-        page.goto(f"{live.origin}{RUNS}/{runs[2]['run_id']}")
+        visit(page, f"{live.origin}{RUNS}/{runs[2]['run_id']}")
         expect(page.get_by_text("Unknown version")).to_be_visible()
 
 
@@ -343,7 +343,7 @@ def test_one_record_is_taken_back(live: Live, removals: dict[str, Any]) -> None:
         asked.get_by_role("button", name="Undo", exact=True).click()
         page.get_by_text("Applied: 1 user reactivated.").first.wait_for(timeout=SLOW_MS)
         expect(page.get_by_text("only l3 with its course assignments.")).to_be_visible()
-        page.goto(f"{live.origin}{RUNS}/{removals['run_id']}")
+        visit(page, f"{live.origin}{RUNS}/{removals['run_id']}")
         page.get_by_role("button", name="Undo…", exact=True).click()
         expect(dialog(page).get_by_role("button", name="1 record")).to_be_visible()
         left = dialog(page).get_by_label("Records that are not undone")
@@ -399,12 +399,12 @@ def test_markup_is_text_on_every_page(live: Live, tmp_path: Path) -> None:
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    with browsing() as page:
+    with browsing(alone=True) as page:
         page.on("dialog", refuse)
         log_in(page, live.origin)
         page.on("request", lambda request: asked.add(request.url))
         for place, texts in places.items():
-            page.goto(live.origin + place)
+            visit(page, live.origin + place)
             page.get_by_role("heading", level=1).wait_for()
             page.wait_for_load_state("networkidle")
             if place == f"{held}?tab=findings":

@@ -102,7 +102,7 @@ def test_unreadable_row_is_no_failure_of_other_columns(meadow: Town, held: dict[
         page.goto(meadow.page_of(held, "report"))
         suite = page.get_by_role("region", name="users.csv")
         expect(suite).to_contain_text("10 rows")
-        page.goto(meadow.page_of(held, "findings"))
+        visit(page, meadow.page_of(held, "findings"))
         cause = page.get_by_role("listitem").filter(has_text="row.invalid_enum")
         expect(cause).to_contain_text("6 rows")
 
@@ -130,9 +130,9 @@ def test_a_preview_is_no_discarded_plan(meadow: Town) -> None:
         page.get_by_label("Outcome").select_option("Preview")
         expect(page.get_by_role("status").filter(has_text="runs")).to_be_visible()
         expect(page.get_by_text("Discarded", exact=True)).to_have_count(1)
-        page.goto(meadow.page_of(run))
-        told = "Preview, nothing was changed. A sync would make these changes: 3 users updated."
-        expect(page.get_by_text(told).first).to_be_visible()
+        visit(page, meadow.page_of(run))
+        sentence = "Preview, nothing was changed. A sync would make these changes: 3 users updated."
+        expect(page.get_by_text(sentence).first).to_be_visible()
         expect(page.get_by_text("The plan was discarded")).to_have_count(0)
 
 
@@ -157,7 +157,7 @@ def test_updates_and_reactivations_are_in_the_list(live: Live, tmp_path: Path) -
     assert run["totals"]["assignments"]["added"] == 4
     with browsing() as page:
         log_in(page, live.origin)
-        page.goto(town.home)
+        visit(page, town.home)
         cells = row_of(page, run).get_by_role("cell")
         expect(cells.nth(4)).to_have_text("9")
         expect(row_of(page, gone).get_by_role("cell").nth(4)).to_have_text("5")
@@ -172,9 +172,9 @@ def test_errors_in_rows_are_never_no_changes(live: Live, tmp_path: Path) -> None
         log_in(page, live.origin)
         page.goto(town.home)
         expect(row_of(page, run)).to_contain_text("With errors")
-        page.goto(town.page_of(run))
-        told = "Nothing to change. 1 row had an error and was skipped; its record is unchanged."
-        expect(page.get_by_text(told).first).to_be_visible()
+        visit(page, town.page_of(run))
+        sentence = "Nothing to change. 1 row had an error and was skipped; its record is unchanged."
+        expect(page.get_by_text(sentence).first).to_be_visible()
 
 
 def test_month_without_an_applied_sync_is_shown(
@@ -193,17 +193,17 @@ def test_month_without_an_applied_sync_is_shown(
     )
     meadow.live.rows(PAST, run["run_id"])
     begun = dt.datetime.fromisoformat(run["started_at"]) - dt.timedelta(days=30)
-    told = f"No changes applied since {begun.day} {begun:%B}"
+    sentence = f"No changes applied since {begun.day} {begun:%B}"
     with browsing() as page:
         log_in(page, meadow.live.origin)
         page.goto(town.home)
-        expect(page.get_by_text(told).first).to_contain_text("(30 syncs)")
+        expect(page.get_by_text(sentence).first).to_contain_text("(30 syncs)")
         page.get_by_role("link", name="Review the held plan").click()
         page.wait_for_url(re.compile(f"/runs/{run['run_id']}$"))
-        page.goto(f"{meadow.live.origin}{HOME}/sites")
+        visit(page, f"{meadow.live.origin}{HOME}/sites")
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name="still", exact=True))
-        expect(row).to_contain_text(told)
-        page.goto(f"{town.home}/preferences?section=notifications")
+        expect(row).to_contain_text(sentence)
+        visit(page, f"{town.home}/preferences?section=notifications")
         expect(page.get_by_text("No changes applied", exact=True)).to_be_visible()
 
 
@@ -233,9 +233,9 @@ def test_moments_are_in_the_zone_that_airflow_shows(meadow: Town, held: dict[str
         log_in(page, meadow.live.origin)
         page.goto(meadow.home)
         page.evaluate("localStorage.setItem('timezone', '\"Asia/Tokyo\"')")
-        page.goto(f"{meadow.live.origin}{HOME}/runs/{held['run_id']}")
-        told = re.compile(rf"{tokyo:%Y-%m-%d %H:%M:%S} \+09:00 · .*{started:%H:%M:%S} UTC")
-        expect(page.get_by_text(told).first).to_be_visible()
+        visit(page, f"{meadow.live.origin}{HOME}/runs/{held['run_id']}")
+        moment = re.compile(rf"{tokyo:%Y-%m-%d %H:%M:%S} \+09:00 · .*{started:%H:%M:%S} UTC")
+        expect(page.get_by_text(moment).first).to_be_visible()
         expect(page.get_by_text(re.compile(r"Expires .* UTC · .* in Tokyo"))).to_be_visible()
         way = page.get_by_role("navigation", name="breadcrumb")
         expect(way).to_contain_text(f"Run{tokyo:%Y-%m-%d %H:%M} +09:00")
@@ -321,7 +321,7 @@ def test_an_address_that_was_cut_off_says_so(live: Live) -> None:
         page.goto(f"{live.origin}{HOME}/runs/abc")
         page.get_by_text("Run not found").wait_for()
         expect(page.get_by_text("pattern")).to_have_count(0)
-        page.goto(f"{live.origin}{HOME}/sites/nowhere/preferences")
+        visit(page, f"{live.origin}{HOME}/sites/nowhere/preferences")
         page.get_by_text("There is no site nowhere").wait_for()
         expect(page.get_by_text("oneroster init")).to_have_count(0)
         page.get_by_role("main").get_by_role("link", name="Sites").click()
@@ -337,9 +337,9 @@ def test_invalid_pause_has_one_message(live: Live) -> None:
         page.get_by_label("First day", exact=True).fill("2027-07-10")
         page.get_by_label("Last day", exact=True).fill("2027-06-10")
         page.get_by_role("button", name="Save", exact=True).click()
-        told = page.get_by_text("The last day is before the first day.")
-        expect(told.first).to_be_visible()
-        expect(told).to_have_count(1)
+        message = page.get_by_text("The last day is before the first day.")
+        expect(message.first).to_be_visible()
+        expect(message).to_have_count(1)
         page.get_by_role("button", name="Discard", exact=True).click()
 
 
@@ -358,7 +358,7 @@ def test_uploads_keep_their_file_names(live: Live, tmp_path: Path) -> None:
         expect(page.get_by_text("roles.csv")).to_have_count(0)
         expect(page.get_by_text("notes 2026.csv").first).to_be_visible()
         run = live.admin.get("sites/default/runs")["runs"][0]
-        page.goto(f"{live.origin}{HOME}/sites/default")
+        visit(page, f"{live.origin}{HOME}/sites/default")
         expect(row_of(page, run)).to_contain_text("notes 2026.csv")
     assert run["uploaded_as"] == "notes 2026.csv"
     assert "No column of the file is one of OneRoster" in run["sentence"]
@@ -383,12 +383,12 @@ def test_a_failed_run_has_one_reason(live: Live, tmp_path: Path) -> None:
     reasons = '["there is no package at /srv/sis", "nothing was changed"]'
     query = "update runs set outcome = 'failed', reasons = %s where run_id = %s returning 1"
     live.rows(query, reasons, run["run_id"])
-    told = live.admin.get(f"runs/{run['run_id']}")["sentence"]
-    assert told == "Failed, nothing was changed: there is no package at /srv/sis."
+    sentence = live.admin.get(f"runs/{run['run_id']}")["sentence"]
+    assert sentence == "Failed, nothing was changed: there is no package at /srv/sis."
     with browsing() as page:
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/{run['run_id']}")
-        expect(page.get_by_text(told).first).to_be_visible()
+        expect(page.get_by_text(sentence).first).to_be_visible()
 
 
 def test_a_rejected_upload_ends_in_buttons(live: Live, tmp_path: Path) -> None:
@@ -396,7 +396,7 @@ def test_a_rejected_upload_ends_in_buttons(live: Live, tmp_path: Path) -> None:
     notes = tmp_path / "users.csv"
     notes.write_text("animal,colour\nLee,1\n")
     run = live.follow(live.admin.upload(notes.read_bytes(), kind="users"))
-    with browsing() as page:
+    with browsing(alone=True) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         log_in(page, live.origin)
         page.goto(f"{live.origin}{HOME}/runs/{run['run_id']}")
@@ -433,7 +433,7 @@ def test_findings_that_follow_are_in_the_card_of_their_cause(
         expect(page.get_by_role("tab", name="Findings")).to_contain_text(str(run["has"]["issues"]))
         cause.get_by_role("button", name="Show them").click()
         expect(cause.get_by_role("table")).to_contain_text("enrollments.csv")
-        page.goto(meadow.page_of(held, "findings"))
+        visit(page, meadow.page_of(held, "findings"))
         expect(page.get_by_text(re.compile("limits of the site were exceeded"))).to_be_visible()
         expect(cards.filter(has_text="guard.")).to_have_count(0)
 
@@ -449,10 +449,10 @@ def test_every_page_leads_to_the_guide(meadow: Town, held: dict[str, Any]) -> No
         f"{site}/why": "Undo, and why",
         meadow.page_of(held): "A held run",
     }
-    with browsing() as page:
+    with browsing(alone=True) as page:
         log_in(page, meadow.live.origin)
         for address, title in helped.items():
-            page.goto(address)
+            visit(page, address)
             with page.expect_popup() as opened:
                 page.get_by_role("link", name="Guide: ").first.click()
             guide = opened.value
@@ -476,8 +476,8 @@ def test_a_file_is_checked_and_then_compared(live: Live, tmp_path: Path) -> None
             press(page, page.get_by_role("button", name="Check only"))
             page.get_by_text("Check requested").wait_for()
             page.wait_for_url("**/runs/*", timeout=SLOW_MS)
-            told = page.get_by_role("heading", name="A sync would apply this without asking")
-            expect(told).to_be_visible(timeout=SLOW_MS)
+            heading = page.get_by_role("heading", name="A sync would apply this without asking")
+            expect(heading).to_be_visible(timeout=SLOW_MS)
             expect(page.get_by_role("heading", name=re.compile("^Check of "))).to_be_visible()
             expect(page.get_by_text("Preview", exact=True)).to_be_visible()
         page.get_by_role("tab", name="Findings").click()
