@@ -83,9 +83,9 @@ class Cluster:
     def consume_only(self, *names: str) -> None:
         """Let these workers take tasks from the queue, and no others."""
         for name in self._workers():
-            tell = self._control()
-            told = tell.add_consumer if name in names else tell.cancel_consumer
-            told(QUEUE, destination=[f"celery@{name}"], reply=True, timeout=20)
+            control = self._control()
+            command = control.add_consumer if name in names else control.cancel_consumer
+            command(QUEUE, destination=[f"celery@{name}"], reply=True, timeout=20)
             while (QUEUE in self._queues(name)) != (name in names):
                 time.sleep(0.2)
 

@@ -21,16 +21,16 @@ for name in ("cli", "pipeline", "stages.validate.gx_runner"):
     importlib.import_module(f"oneroster_sync.{name}")
 gc.freeze()
 for words in iter(sys.stdin.readline, ""):
-    told, tell = os.pipe()
+    reader, writer = os.pipe()
     if not os.fork():
-        os.dup2(tell, 1)
+        os.dup2(writer, 1)
         try:
             sys.modules["oneroster_sync.cli"].main(json.loads(words))
         finally:
             sys.stdout.flush()
             os._exit(0)  # what was loaded need not be taken apart again
-    os.close(tell)
-    with os.fdopen(told) as printed:
+    os.close(writer)
+    with os.fdopen(reader) as printed:
         print(json.dumps(printed.read()), flush=True)
     os.wait()
 """

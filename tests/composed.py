@@ -134,10 +134,12 @@ class Services:
 
     def environment(self, service: str, name: str | None = None) -> dict[str, str]:
         """Return the environment of a service's process, without the variables of this process."""
-        told = self.file["services"][service]
-        ours = image_environment() if told.get("image") == OURS else {}
+        definition = self.file["services"][service]
+        ours = image_environment() if definition.get("image") == OURS else {}
         name = name or service
-        values = {k: self._here(str(v), name) for k, v in {**ours, **told["environment"]}.items()}
+        values = {
+            k: self._here(str(v), name) for k, v in {**ours, **definition["environment"]}.items()
+        }
         for part in ("bin", "tmp", "work", "airflow", "home", "logs", "storage"):
             (self.home(name) / part).mkdir(parents=True, exist_ok=True)
         # Each container has its own host name; processes of one machine share one.
@@ -172,10 +174,10 @@ class Services:
 
     def run(self, service: str, *command: str, name: str | None = None) -> str:
         """Run a command, or the service's own one, to its end, as `docker compose run` does."""
-        told = list(command) or self.file["services"][service]["command"]
+        words = list(command) or self.file["services"][service]["command"]
         environment = self.environment(service, name)
         done = subprocess.run(
-            self._command(told, name or service),
+            self._command(words, name or service),
             cwd=self.home(name or service) / "work",
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -183,7 +185,7 @@ class Services:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{told}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+        assert done.returncode == 0, f"{words}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done.stdout
 
     def is_healthy(self, service: str, name: str | None = None) -> bool:

@@ -54,7 +54,7 @@ class Done(Planned):
 
     refused: bool
     counts: dict[str, dict[str, int]]
-    said: list[tuple[str, str | None, str | None]]
+    finding_keys: list[tuple[str, str | None, str | None]]
     """Code, file and sourcedId of each finding, without its severity."""
     kept: str
     """The content of all snapshots and findings, as one text."""
@@ -118,7 +118,7 @@ class MemorySite:
             findings=findings,
             refused=rejected,
             counts=counts.as_dict(),
-            said=[(f["code"], f["file"], f["sourced_id"]) for f in findings],
+            finding_keys=[(f["code"], f["file"], f["sourced_id"]) for f in findings],
             kept=str([[t.to_pylist() for t in extracted.tables.values()], findings]),
         )
 
@@ -262,11 +262,11 @@ def gone(sourced_id: str, columns: int) -> str:
 def mixed(texts: Texts, modes: dict[str, str], **files: str) -> Texts:
     """Return a package of some files, each in its own mode; the headers are the school's."""
     version = "1.2" if "roles.csv" in texts else "1.1"
-    told = {"manifest.csv": manifest(version, **modes)}
+    package = {"manifest.csv": manifest(version, **modes)}
     for name, rows in files.items():
         header = texts[f"{name}.csv"].split("\n", 1)[0]
-        told[f"{name}.csv"] = f"{header}\n{rows}"
-    return told
+        package[f"{name}.csv"] = f"{header}\n{rows}"
+    return package
 
 
 def body(texts: Texts, file: str) -> str:

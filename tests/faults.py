@@ -165,21 +165,21 @@ def state_of(site: str) -> list[list[dict[str, Any]]]:
 
 
 def be_command_line(
-    words: list[str], environment: dict[str, str], told: Pipe, stop_at: str | None = None
+    words: list[str], environment: dict[str, str], log: Pipe, stop_at: str | None = None
 ) -> None:
     """Run `oneroster` in this process and send its log through a pipe.
 
     Args:
         words: Words of the command.
         environment: Environment of the process.
-        told: The pipe for the log.
+        log: The pipe for the log.
         stop_at: Text of the log line at which the process waits to be ended.
     """
     os.environ.clear()
     os.environ.update(environment)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(told.fileno(), 2)
-    told.close()
+    os.dup2(log.fileno(), 2)
+    log.close()
     from oneroster_sync.cli import main
 
     def stops(record: logging.LogRecord) -> bool:

@@ -139,10 +139,10 @@ def _key() -> str:
 
     read = [PROJECT / "requirements.txt", *sorted(database.MIGRATIONS.rglob("*.py"))]
     read += [Path(__file__), Path(postgres.__file__)]
-    told = hashlib.sha256(version("apache-airflow-core").encode())
+    digest = hashlib.sha256(version("apache-airflow-core").encode())
     for path in read:
-        told.update(path.read_bytes())
-    return told.hexdigest()[:16]
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _make(home: Path) -> None:

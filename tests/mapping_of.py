@@ -65,7 +65,7 @@ class Read:
     @property
     def findings(self) -> list[tuple[str, int | None, str | None]]:
         """Return code, row and column of each finding, as the stages report them."""
-        return [(found["code"], found["row"], found["column"]) for found in self.told()]
+        return [(found["code"], found["row"], found["column"]) for found in self.list_findings()]
 
     @property
     def users(self) -> list[tuple[str, str | None, str]]:
@@ -77,7 +77,7 @@ class Read:
         """Return action, old and new sourcedId of each change to a course."""
         return _moves(self.plan.plan.courses)
 
-    def told(self) -> list[dict[str, Any]]:
+    def list_findings(self) -> list[dict[str, Any]]:
         """Return each finding with all its fields."""
         tables = [self.extracted.findings.table()]
         if self.mapped is not None:

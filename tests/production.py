@@ -130,8 +130,8 @@ class Production:
 
     def _done(self, *words: str, folder: Path | None = None) -> str:
         done = self._run(*words, folder=folder)
-        told = f"{words}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
-        assert done.returncode == 0, told
+        message = f"{words}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+        assert done.returncode == 0, message
         return done.stdout
 
     def _run(self, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -242,8 +242,8 @@ class Production:
         """Run a query as the database's superuser and return the rows."""
         words = ("compose", "exec", "-T", "postgres", "psql", "--username", "postgres")
         ask = ("--dbname", database, "--tuples-only", "--no-align", "--command", query)
-        told = self._done("docker", *words, *ask, folder=self.folder)
-        return [line.split("|") for line in told.splitlines() if line]
+        output = self._done("docker", *words, *ask, folder=self.folder)
+        return [line.split("|") for line in output.splitlines() if line]
 
     def hold(self, statements: str) -> subprocess.Popen[str]:
         """Begin a transaction in the roster database; it stays open until psql is killed."""

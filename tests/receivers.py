@@ -53,8 +53,8 @@ class Mail:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         """Accept a mail."""
-        told = email.message_from_bytes(envelope.content, policy=policy.default)
-        self.messages.append(told)
+        message = email.message_from_bytes(envelope.content, policy=policy.default)
+        self.messages.append(message)
         self.envelopes.append(list(envelope.rcpt_tos))
         self.raw.append(envelope.content)
         return "250 taken"
@@ -115,9 +115,11 @@ class Received:
         """Decode a request."""
         self.raw.append(body)
         if path == "/v1/metrics":
-            for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                self._note_service(told.resource)
-                self.metrics += [metric for scope in told.scope_metrics for metric in scope.metrics]
+            for metrics in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                self._note_service(metrics.resource)
+                self.metrics += [
+                    metric for scope in metrics.scope_metrics for metric in scope.metrics
+                ]
         elif path == "/v1/traces":
             for spans in ExportTraceServiceRequest.FromString(body).resource_spans:
                 self._note_service(spans.resource)
@@ -222,8 +224,8 @@ def silence(port: int | None = None) -> Iterator[int]:
 def smtp_connection(port: int, login: str, password: str) -> str:
     """Return a connection to the mail server, in the form of an environment variable."""
     extra = {"from_email": "oneroster@example.org", "disable_ssl": True, "disable_tls": True}
-    told = {"conn_type": "smtp", "host": HOST, "port": port, "login": login, "password": password}
-    return json.dumps({**told, "extra": extra})
+    values = {"conn_type": "smtp", "host": HOST, "port": port, "login": login, "password": password}
+    return json.dumps({**values, "extra": extra})
 
 
 def apprise_connection(*urls: str) -> str:

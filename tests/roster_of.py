@@ -264,10 +264,10 @@ def as_delta(version: str, files: Mapping[str, str]) -> dict[str, str]:
     return {"manifest.csv": "\n".join(lines) + "\n", **files}
 
 
-def said(site: Site, *words: object) -> tuple[int, str]:
+def run_command(site: Site, *words: object) -> tuple[int, str]:
     """Run `oneroster WORDS --site …` and return the exit code and the output for people."""
-    told = [*map(str, words), "--site", site.name]
-    result = CliRunner().invoke(main, ["--quiet", *told], catch_exceptions=False)
+    arguments = [*map(str, words), "--site", site.name]
+    result = CliRunner().invoke(main, ["--quiet", *arguments], catch_exceptions=False)
     return result.exit_code, result.output
 
 

@@ -164,14 +164,14 @@ class Product:
         self._context["ti"].task_id = task
         with set_current_context(self._context):
             try:
-                told = self._dag.task_dict[task].python_callable()
+                result = self._dag.task_dict[task].python_callable()
             except AirflowSkipException:
                 return Called(SKIPPED)
             except (Exception, SystemExit):  # noqa: BLE001  any error makes the task fail
                 return Called(FAILED)
         skips: tuple[str, ...] = ()
         if task == "review":
-            skips = (QUESTION,) if told == ["apply"] else () if told else (QUESTION, "apply")
+            skips = (QUESTION,) if result == ["apply"] else () if result else (QUESTION, "apply")
         return Called(DONE, skips)
 
     def _question(self) -> Called:
@@ -265,9 +265,9 @@ class Shelf:
         package = (self._product.folder / "users.csv").read_text()
         mine = (row for row in rows["runs"] if row["run_id"] == self._product.run_id)
         record: dict[str, Any] = next(mine, {})
-        told = [(name, None if name in _TIMES else value) for name, value in record.items()]
-        told += [(name, record.get(name) is None) for name in _TIMES]
-        digest = hashlib.sha256(repr([told, self._product.roster(), package]).encode())
+        state = [(name, None if name in _TIMES else value) for name, value in record.items()]
+        state += [(name, record.get(name) is None) for name in _TIMES]
+        digest = hashlib.sha256(repr([state, self._product.roster(), package]).encode())
         for file in files:
             digest.update(file.relative_to(self._files_of).as_posix().encode() + file.read_bytes())
         known = self._known.setdefault(digest.hexdigest(), len(self._kept))

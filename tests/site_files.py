@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def sites(*words: object) -> tuple[int, dict[str, Any]]:
     """Run `oneroster sites WORDS --json`; return the exit code and the parsed output."""
-    told = ["--quiet", "sites", *map(str, words), "--json"]
-    result = CliRunner().invoke(main, told, catch_exceptions=False)
+    arguments = ["--quiet", "sites", *map(str, words), "--json"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     return result.exit_code, json.loads(result.stdout) if result.stdout else {}
 
 
-def sites_said(*words: object) -> tuple[int, str]:
+def run_sites(*words: object) -> tuple[int, str]:
     """Run `oneroster sites WORDS`; return the exit code and all text output."""
-    told = ["--quiet", "sites", *map(str, words)]
-    result = CliRunner().invoke(main, told, catch_exceptions=False)
+    arguments = ["--quiet", "sites", *map(str, words)]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     return result.exit_code, result.output
 
 
@@ -47,19 +47,19 @@ class SiteFile:
 
     def plan(self, *options: str) -> dict[str, Any]:
         """Run `sites plan` and return the planned changes."""
-        code, told = sites("plan", self.path, *options)
-        assert code == 0, told
-        return told
+        code, result = sites("plan", self.path, *options)
+        assert code == 0, result
+        return result
 
     def apply(self, *options: str) -> dict[str, Any]:
         """Run `sites apply` and return the applied changes."""
-        code, told = sites("apply", self.path, *options)
-        assert code == 0, told
-        return told
+        code, result = sites("apply", self.path, *options)
+        assert code == 0, result
+        return result
 
     def wrong(self) -> list[tuple[int, str]]:
         """Return line and name of each error; `sites apply` must reject the file too."""
-        code, told = sites("plan", self.path)
-        assert (code, told["outcome"]) == (4, "rejected"), told
-        assert sites("apply", self.path) == (4, told)
-        return [(error["line"], error["where"]) for error in told["errors"]]
+        code, result = sites("plan", self.path)
+        assert (code, result["outcome"]) == (4, "rejected"), result
+        assert sites("apply", self.path) == (4, result)
+        return [(error["line"], error["where"]) for error in result["errors"]]

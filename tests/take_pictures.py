@@ -245,7 +245,7 @@ def _take_settings(page: Page, origin: str, theme: str) -> None:
     page.get_by_role("link", name="Notifications").click()
     page.get_by_label("E-mail addresses").fill("it.office@example.org\nprincipal@example.org")
     page.get_by_label("Channels").fill("oneroster_slack")
-    _keep_part(page, "told", theme, "Notifications")
+    _keep_part(page, "notifications", theme, "Notifications")
 
 
 def _look(page: Page, address: str, shown: str) -> None:

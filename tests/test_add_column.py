@@ -163,8 +163,8 @@ def test_column_that_is_added_by_the_recipe(
     sync(delta)
     assert middle_names(url)["ann"] == "May", "a delta of roles alone has no row of users.csv"
 
-    told = oneroster("explain", "ann")
-    assert '"middle_name"' in json.dumps(told)
+    explanation = oneroster("explain", "ann")
+    assert '"middle_name"' in json.dumps(explanation)
 
     sync(with_middle_names(SCHOOL_1_2, ann="May", bob="Zqmiddle"))
     left = with_middle_names(SCHOOL_1_2, ann="May")

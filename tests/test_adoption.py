@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from oneroster_sync import database, settings
 from oneroster_sync.stages.diff.account_matching import match_accounts
-from roster_of import ADMIN, SCHOOL, plan_of, roster_of, said
+from roster_of import ADMIN, SCHOOL, plan_of, roster_of, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -45,8 +45,8 @@ def report(
 def accounts(*rows: str) -> str:
     """Return hand-made accounts, each `given,family,email` with an optional status."""
     cells = (row.split(",") for row in rows)
-    told = (f"{n},,{','.join(c[:3])},no,{(*c, 'active')[3]}" for n, c in enumerate(cells, start=1))
-    return "\n".join(["id,sourced_id,given_name,family_name,email,managed,status", *told])
+    table = (f"{n},,{','.join(c[:3])},no,{(*c, 'active')[3]}" for n, c in enumerate(cells, start=1))
+    return "\n".join(["id,sourced_id,given_name,family_name,email,managed,status", *table])
 
 
 @pytest.mark.parametrize(
@@ -258,14 +258,14 @@ def test_report_becomes_links(site: Site) -> None:
     """
     hire(site, *PEOPLE)
     _, preview = site.command("plan", site.package(SCHOOL))
-    _, told = site.command("adoption", preview["run_id"])
-    assert [(a["how"], a["account"]["email"], a["sourced_id"]) for a in told["accounts"]] == [
+    _, output = site.command("adoption", preview["run_id"])
+    assert [(a["how"], a["account"]["email"], a["sourced_id"]) for a in output["accounts"]] == [
         ("login", "ANN@x.org", "ann"),
         ("name", "bob@old.org", "bob"),
         ("orphan", "admin@district.example", None),
         ("orphan", "zoe@x.org", None),
     ]
-    text = said(site, "adoption", preview["run_id"], "--csv")[1]
+    text = run_command(site, "adoption", preview["run_id"], "--csv")[1]
     assert lines(text)[0] == {
         "email": "ann@x.org",
         "sourcedId": "ann",
@@ -349,16 +349,16 @@ def test_site_without_accounts_of_its_own_has_no_report(site: Site) -> None:
     run = site.sync(SCHOOL)
     assert not (folder_of(site, run) / "adoption").exists()
     assert site.command("adoption", run["run_id"])[1]["accounts"] == []
-    assert "No hand-made account is left" in said(site, "adoption", run["run_id"])[1]
+    assert "No hand-made account is left" in run_command(site, "adoption", run["run_id"])[1]
 
 
 def test_missing_report_is_an_error(site: Site) -> None:
     """The report of a run whose folder was removed is an error, and so is an unknown run."""
     run = site.sync(SCHOOL)
     shutil.rmtree(folder_of(site, run))
-    code, words = said(site, "adoption", run["run_id"])
+    code, words = run_command(site, "adoption", run["run_id"])
     assert (code, "no longer exists" in words) == (1, True)
-    assert said(site, "adoption", "nothing")[0] == 1
+    assert run_command(site, "adoption", "nothing")[0] == 1
 
 
 def test_preference_set_later_adopts_linked_accounts(site: Site) -> None:

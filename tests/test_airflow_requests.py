@@ -70,12 +70,12 @@ def events(name: str = "%") -> list[tuple[Any, ...]]:
 )
 def test_pattern_that_reaches_our_dag_is_for_administrators(server: Server, query: str) -> None:
     """Only an administrator may pause our sync with a pattern, however the pattern is written."""
-    told = {"json": {"is_paused": False}}
+    body = {"is_paused": False}
     for role in ("user", "op"):
-        answer = server.asks(role, "PATCH", f"/api/v2/dags?{query}", **told)
+        answer = server.asks(role, "PATCH", f"/api/v2/dags?{query}", json=body)
         assert answer.json()["code"] == "permission.administer"
     assert is_paused(SYNC)
-    assert server.asks("admin", "PATCH", f"/api/v2/dags?{query}", **told).status_code == 200
+    assert server.asks("admin", "PATCH", f"/api/v2/dags?{query}", json=body).status_code == 200
     assert not is_paused(SYNC)
     assert events()[-1][:2] in {("sync_enabled", "admin"), ("uploads_enabled", "admin")}
 
@@ -85,8 +85,8 @@ def test_pattern_that_reaches_our_dag_is_for_administrators(server: Server, quer
 def test_pattern_that_reaches_no_dag_of_ours_is_airflows(server: Server, query: str) -> None:
     """An operator may pause foreign DAGs with a pattern, and our DAGs stay as they are."""
     before = events()
-    told = {"json": {"is_paused": False}}
-    assert server.asks("op", "PATCH", f"/api/v2/dags?{query}", **told).status_code == 200
+    body = {"is_paused": False}
+    assert server.asks("op", "PATCH", f"/api/v2/dags?{query}", json=body).status_code == 200
     assert not is_paused(FOREIGN)
     assert is_paused(SYNC)
     assert events() == before
@@ -164,8 +164,8 @@ def test_a_range_that_may_hold_a_mapping_is_for_administrators(
 ) -> None:
     """Only an administrator may reach a mapping run, by its id, in a list or by dates."""
     method, path, more = asked
-    told = {**more, **({"dry_run": False} if method == "POST" else {})}
-    answer = server.asks("op", method, f"/api/v2/dags/{UPLOAD}/{path}", json=told)
+    body = {**more, **({"dry_run": False} if method == "POST" else {})}
+    answer = server.asks("op", method, f"/api/v2/dags/{UPLOAD}/{path}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (403, "permission.administer")
 
 
@@ -177,12 +177,12 @@ def test_a_bulk_request_needs_the_permission_for_each_entity(
 ) -> None:
     """A body that names one of our DAGs is checked, whatever the path names."""
     method, path, action, entity = asked
-    told = {"actions": [{"action": action, "entities": [{**entity, "dag_id": UPLOAD}]}]}
-    answer = server.asks("op", method, f"/api/v2/dags/{dag_id}/{path}", json=told)
+    body = {"actions": [{"action": action, "entities": [{**entity, "dag_id": UPLOAD}]}]}
+    answer = server.asks("op", method, f"/api/v2/dags/{dag_id}/{path}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (403, "permission.administer")
-    told["actions"][0]["entities"][0]["dag_id"] = FOREIGN  # type: ignore[index]
+    body["actions"][0]["entities"][0]["dag_id"] = FOREIGN  # type: ignore[index]
     if dag_id != UPLOAD:
-        answer = server.asks("op", method, f"/api/v2/dags/{dag_id}/{path}", json=told)
+        answer = server.asks("op", method, f"/api/v2/dags/{dag_id}/{path}", json=body)
         assert answer.status_code == 200, answer.text
 
 
@@ -205,7 +205,7 @@ def test_backfills_and_messages_of_the_watch_are_for_administrators(server: Serv
     from airflow.utils.session import create_session
 
     day = "2026-01-01T00:00:00Z"
-    told = {"dag_id": WATCH, "from_date": day, "to_date": day, "dag_run_conf": {"test_site": SITE}}
+    body = {"dag_id": WATCH, "from_date": day, "to_date": day, "dag_run_conf": {"test_site": SITE}}
     conf = {"logical_date": None, "conf": {"test_site": SITE}}
     with create_session() as session:
         numbers = []
@@ -217,7 +217,7 @@ def test_backfills_and_messages_of_the_watch_are_for_administrators(server: Serv
             numbers.append(made.id)
     ours, theirs = numbers
     for role in ("user", "op"):
-        refusals = [server.asks(role, "POST", "/api/v2/backfills", json=told)]
+        refusals = [server.asks(role, "POST", "/api/v2/backfills", json=body)]
         refusals += [server.asks(role, "POST", f"/api/v2/dags/{WATCH}/dagRuns", json=conf)]
         for spelled in (str(ours), f"{ours}.0", f"0{ours}"):
             for verb in ("pause", "unpause", "cancel"):
@@ -326,8 +326,8 @@ def test_dags_of_others_need_no_roster_database(server: Server, no_roster: str) 
 @pytest.mark.case("c21")
 def test_a_run_cannot_be_dated_back(server: Server) -> None:
     """A run cannot get an earlier date, which would put it before older requests."""
-    told: dict[str, Any] = {"logical_date": None, "conf": {}, "run_after": "2020-01-01T00:00:00Z"}
-    answer = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=told)
+    body: dict[str, Any] = {"logical_date": None, "conf": {}, "run_after": "2020-01-01T00:00:00Z"}
+    answer = server.asks("admin", "POST", f"/api/v2/dags/{UPLOAD}/dagRuns", json=body)
     assert answer.status_code == 422
     assert "run_after" in answer.json()["detail"]
 

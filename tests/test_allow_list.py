@@ -28,7 +28,7 @@ from oneroster_sync.sources.url import WrongSourceError
 from oneroster_sync.stages.extract import acquire
 from oneroster_sync.standard.kinds import Kind
 from places import zipped
-from roster_of import SCHOOL, now, request_of, said
+from roster_of import SCHOOL, now, request_of, run_command
 from site_files import sites
 from test_sources_runs import choose, scheduled
 
@@ -57,8 +57,8 @@ def save(site: Site, *, everywhere: bool, **uses: Any) -> None:
     with database.engine().begin() as connection:
         chosen = preferences_store.load(connection, site.name)
         if "channels" in uses:
-            told = chosen.notices.model_copy(update={"channels": uses.pop("channels")})
-            uses["notices"] = told
+            notices = chosen.notices.model_copy(update={"channels": uses.pop("channels")})
+            uses["notices"] = notices
         chosen = chosen.model_copy(update=uses)
         preferences_store.save(connection, chosen, actor="Ann", now=now(), everywhere=everywhere)
 
@@ -118,7 +118,7 @@ def test_deployment_decides_what_a_site_may_use(
     save(site, everywhere=False, source=f"sftp://SIS.example/{site.name}/out")
     fields = {"source", "source_connection", "notices.channels"}
     assert refused_fields(neighbour, everywhere=True, **own) == fields
-    code, words = said(neighbour, "preferences", "--set", f"source=/srv/{site.name}/out")
+    code, words = run_command(neighbour, "preferences", "--set", f"source=/srv/{site.name}/out")
     assert (code, "ONEROSTER_ALLOWED_SOURCES" in words) == (1, True)
 
 
@@ -231,8 +231,10 @@ def test_a_package_is_an_upload_or_below_a_root(
     for package in (str(below), f"file://{below}", uploaded(site)):
         run = begin(replace(asked, package=package, run_id=str(uuid.uuid4())), now=now())
         assert run.outcome is None
-    assert said(site, "sync", outside, "--kind", "users")[0] == 0
-    code, words = said(site, "sync", uploaded(type(site)("theirs", tmp_path)), "--kind", "users")
+    assert run_command(site, "sync", outside, "--kind", "users")[0] == 0
+    code, words = run_command(
+        site, "sync", uploaded(type(site)("theirs", tmp_path)), "--kind", "users"
+    )
     assert (code, "upload it to this site" in words) == (1, True)
 
 
@@ -265,17 +267,17 @@ def spellings(path: str) -> st.SearchStrategy[str]:
     def spelled(seed: int) -> str:
         dice = random.Random(seed)
         parts = path.strip("/").split("/")
-        told = ""
+        spelling = ""
         for part in parts:
-            told += dice.choice(["/", "/", "/", "//", "/./", f"/{part}/../", "/x/../"])
+            spelling += dice.choice(["/", "/", "/", "//", "/./", f"/{part}/../", "/x/../"])
             letters = (
                 [f"%{ord(c):02{dice.choice('xX')}}" if dice.random() < share else c for c in part]
                 if (share := dice.choice([0, 0, 0.2, 1]))
                 else [part]
             )
-            told += "".join(letters)
+            spelling += "".join(letters)
         after = dice.choice(["", "", "", "/", "?x", "#x", "%00", "::file:///etc", " ", "/."])
-        return f"{dice.choice(BEGINNINGS)}{told}{after}"
+        return f"{dice.choice(BEGINNINGS)}{spelling}{after}"
 
     return st.integers(0, 1 << 40).map(spelled)
 
@@ -312,7 +314,7 @@ def test_an_entry_that_cannot_be_read_is_named(
 ) -> None:
     """`oneroster check` names the variable and does not repeat a password in it."""
     monkeypatch.setenv("ONEROSTER_ALLOWED_SOURCES", value)
-    code, words = said(site, "check")
+    code, words = run_command(site, "check")
     assert (code, "ONEROSTER_ALLOWED_SOURCES" in words) == (1, True)
     assert "a:b" not in words
 

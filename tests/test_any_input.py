@@ -72,12 +72,12 @@ def judged(package: Path, profile: str) -> dict[str, Any]:
     """Validate a package on the command line, and check that the outcome is a known one."""
     words = ["validate", str(package), "--profile", profile, "--json"]
     result = CliRunner().invoke(main, words, catch_exceptions=False)
-    told: dict[str, Any] = json.loads(result.stdout)
-    assert told["outcome"] in ENDS[result.exit_code]
+    summary: dict[str, Any] = json.loads(result.stdout)
+    assert summary["outcome"] in ENDS[result.exit_code]
     assert "Traceback" not in result.output
-    if told["outcome"] == "rejected":
-        assert [one for one in told["list"] if one["severity"] == "error"]
-    return told
+    if summary["outcome"] == "rejected":
+        assert [one for one in summary["list"] if one["severity"] == "error"]
+    return summary
 
 
 NAMES = st.sampled_from(("OneRoster.zip", "users.csv", "courses.csv", "manifest.csv", "export"))
@@ -148,9 +148,9 @@ def test_any_damage_to_a_zip(times: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             package = zip_of(texts, Path(folder) / "OneRoster.zip")
             package.write_bytes(damaged(package.read_bytes(), faults))
-            told = judged(package, profile)
-            if told["outcome"] == "succeeded":
-                assert told["rows"]["users"] == 6
+            summary = judged(package, profile)
+            if summary["outcome"] == "succeeded":
+                assert summary["rows"]["users"] == 6
 
     schools = st.sampled_from((SCHOOL, SCHOOL_1_2))
     tried(check, 40 * times, faults=FAULTS, profile=PROFILES, texts=schools)
@@ -192,16 +192,16 @@ FILES = st.sampled_from(("users", "courses", "classes", "enrollments", "orgs", "
 def with_cell(file: str, row: int, column: int, cell: str, *, quoted: bool) -> dict[str, str]:
     """Return the school with one cell changed; row 0 is the header."""
     rows = list(csv.reader(io.StringIO(SCHOOL[f"{file}.csv"])))
-    row, told = row % len(rows), io.StringIO()
+    row, text = row % len(rows), io.StringIO()
     cells = rows[row]
     cells[column % len(cells)] = cell
-    writer = csv.writer(told, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n")
     for number, line in enumerate(rows):
         if number == row and not quoted:
-            told.write(",".join(line) + "\n")
+            text.write(",".join(line) + "\n")
         else:
             writer.writerow(line)
-    return {**SCHOOL, f"{file}.csv": told.getvalue()}
+    return {**SCHOOL, f"{file}.csv": text.getvalue()}
 
 
 ANY_CELL: dict[str, Any] = {
@@ -212,7 +212,7 @@ ANY_CELL: dict[str, Any] = {
     "profile": PROFILES,
     "quoted": st.booleans(),
 }
-TELLING = [
+ALWAYS_TRIED = [
     {"file": "users", "row": 2, "column": 0, "cell": ""},
     {"file": "users", "row": 2, "column": 3, "cell": "false"},
     {"file": "enrollments", "row": 3, "column": 6, "cell": "student"},
@@ -245,8 +245,8 @@ def test_any_cell(school: Site, times: int) -> None:
         assert again in {"no_changes", "succeeded_with_errors", "held"}
         assert held_by(school) == after
 
-    telling = [{**one, "profile": "tolerant", "quoted": True} for one in TELLING]
-    tried(check, 7 * times, *telling, **ANY_CELL)
+    examples = [{**one, "profile": "tolerant", "quoted": True} for one in ALWAYS_TRIED]
+    tried(check, 7 * times, *examples, **ANY_CELL)
 
 
 def synced(site: Site, texts: dict[str, str], profile: str) -> str:
@@ -306,7 +306,7 @@ def test_memory_has_a_bound(tmp_path: Path, write: Callable[[Path], Path]) -> No
 
     Half of it is the base need of Python, Arrow, pandas and Great Expectations.
     """
-    used, said = tmp_path / "used", tmp_path / "said"
+    used, printed = tmp_path / "used", tmp_path / "printed"
     words = [
         sys.executable,
         "-c",
@@ -316,9 +316,9 @@ def test_memory_has_a_bound(tmp_path: Path, write: Callable[[Path], Path]) -> No
         "validate",
         str(write(tmp_path)),
     ]
-    with said.open("w") as told:
-        ended = subprocess.run(words, stdout=told, stderr=told, check=False)
+    with printed.open("w") as output:
+        ended = subprocess.run(words, stdout=output, stderr=output, check=False)
 
     assert ended.returncode in ENDS
-    assert "Traceback" not in said.read_text("utf-8")
+    assert "Traceback" not in printed.read_text("utf-8")
     assert int(used.read_text("utf-8")) < 640 * MIB

@@ -109,11 +109,11 @@ def test_first_sync_links_accounts_and_manages_none(story: Story) -> None:
 
 def test_report_lists_accounts_with_their_match(story: Story) -> None:
     """The report lists each account with its name, the kind of match, and the matching person."""
-    told = [
+    rows = [
         (one["how"], one["account"]["email"], one["sourced_id"], one["person"])
         for one in story.report["accounts"]
     ]
-    assert told == [
+    assert rows == [
         ("login", "ann@x.org", "ann", None),
         ("name", "bob@old.org", "bob", "Bob Ray"),
         ("orphan", "admin@example.org", None, None),

@@ -174,10 +174,10 @@ def test_approved_plan_is_applied_once_by_its_own_dag_run(live: Live) -> None:
     winners = {name for name, status, _ in answers if status == 202}
     assert len(winners) == 1, answers
     (winner,) = winners
-    for name, status, told in answers:
+    for name, status, content in answers:
         assert status in {202, 409}
         if name != winner:
-            assert f"approved by {winner}" in told["detail"]
+            assert f"approved by {winner}" in content["detail"]
     behind = run["dag_run"]
     ended = live.follow({**behind, "run_id": run["run_id"]})
     assert ended["outcome"] == "succeeded"

@@ -109,9 +109,9 @@ def test_every_answer_has_a_type(document: dict[str, Any]) -> None:
         good = [status for status in answers if int(status) < 300]
         assert good in (["200"], ["202"]), name
         (content,) = answers[good[0]]["content"].items()
-        kind, told = content
+        kind, body = content
         assert kind in {"application/json", "text/csv", "text/plain", "application/zip"}, name
-        assert "$ref" in told["schema"] or kind != "application/json", name
+        assert "$ref" in body["schema"] or kind != "application/json", name
         assert set(answers) >= ANY_REFUSAL, name
         for status in set(answers) - set(good):
             problem = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
@@ -182,8 +182,8 @@ def test_no_reason_breaks_a_decision(live: Live, reason: str) -> None:
 )
 def test_unknown_site_is_not_found(live: Live, path: str) -> None:
     """A request for an unknown site gets 404, and not an empty list."""
-    told = live.admin.get(f"sites/nowhere/{path}", expect=404, q="a")["detail"]
-    assert "no site 'nowhere'" in told
+    detail = live.admin.get(f"sites/nowhere/{path}", expect=404, q="a")["detail"]
+    assert "no site 'nowhere'" in detail
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,7 @@ def test_answers_are_as_the_document_says(
             )
         except (Exception, FailureGroup) as error:  # noqa: BLE001  go on with the other operations
             broken[operation.label] = "".join(traceback.format_exception_only(error))
-    assert not broken, "\n\n".join(f"{label}: {told}" for label, told in broken.items())
+    assert not broken, "\n\n".join(f"{label}: {text}" for label, text in broken.items())
 
 
 def ask(live: Live, cases: SearchStrategy[Case[Any]], examples: int) -> None:

@@ -210,10 +210,10 @@ def test_every_route_needs_a_login(stage: Stage, action: Action) -> None:
 def test_me_lists_the_permissions_of_the_caller(stage: Stage) -> None:
     """`me` lists the permissions of the caller, which decide what the pages offer."""
     for role, who in stage.people.items():
-        told = who.get("me")
+        me = who.get("me")
         everywhere = MAY.get(role) or {May.READ}
-        assert told["may"] == {may.value: may in everywhere for may in May}, role
-        assert told["name"]
+        assert me["may"] == {may.value: may in everywhere for may in May}, role
+        assert me["name"]
 
 
 @pytest.mark.case("c00")
@@ -245,8 +245,8 @@ def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
         assert answer.json()["code"].startswith("permission."), (method, path, answer.text)
         assert MARK not in answer.text
     for asked in ("site=default", f"run_id={stage.runs['held']}"):
-        told = who.get(f"me?{asked}")
-        assert (set(told["may"].values()), told["site"]) == ({False}, None)
+        me = who.get(f"me?{asked}")
+        assert (set(me["may"].values()), me["site"]) == ({False}, None)
     assert not [run for run in foreign if run in who.send("GET", "sites").text]
     assert "default" not in who.send("GET", "sites").text
     found = who.get("records", q=MARK)
@@ -265,10 +265,10 @@ def test_no_route_leads_to_another_site(stage: Stage, role: str) -> None:
 def test_role_of_one_site_has_its_permissions_there(stage: Stage, role: str, may: set[May]) -> None:
     """A role of one site has all its permissions there, and can't make or archive a site."""
     who = stage.people[role]
-    told = who.get("me", site="other")
-    assert (told["may"], told["site"]) == ({m.value: m in may for m in May}, "other")
+    me = who.get("me", site="other")
+    assert (me["may"], me["site"]) == ({m.value: m in may for m in May}, "other")
     listed = who.get("sites")
-    assert [site["may"] for site in listed["sites"]] == [told["may"]]
+    assert [site["may"] for site in listed["sites"]] == [me["may"]]
     assert not listed["may_oversee"]
     of_other = stage.runs["other"]
     runs = {"applied": of_other, "held": of_other, "user": stage.runs["other_user"]}
@@ -418,7 +418,7 @@ def test_an_administrator_of_one_site_names_nothing_new(stage: Stage) -> None:
     for name, expected in ((CHIEF, 422), ("admin", 200), (CHIEF, 200)):
         saved = stage.people[name].get("sites/other/preferences")
         body = {"version": saved["version"], "settings": {**saved["settings"], **uses}}
-        told = stage.people[name].put("sites/other/preferences", body, expected)
+        answer = stage.people[name].put("sites/other/preferences", body, expected)
         if expected == 422:
-            assert told["code"] == "source.not_allowed"
-            assert [error["field"] for error in told["errors"]] == ["source", "source_connection"]
+            assert answer["code"] == "source.not_allowed"
+            assert [error["field"] for error in answer["errors"]] == ["source", "source_connection"]

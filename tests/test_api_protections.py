@@ -80,7 +80,7 @@ def test_release_is_seen_before_and_takes_an_administrator(server: Server, site:
 def test_sites_say_which_files_are_out_of_step(server: Server, site: Site) -> None:
     """A user who sees a site sees which of its files are out of step, since when and why."""
 
-    def told() -> Any:
+    def of_the_list() -> Any:
         (found,) = [
             one for one in asked(server, "viewer", "GET", f"{API}/sites")[1]["sites"]
             if one["site"] == site.name
@@ -90,14 +90,14 @@ def test_sites_say_which_files_are_out_of_step(server: Server, site: Site) -> No
     def of_its_page() -> Any:
         return asked(server, "viewer", "GET", f"{API}/sites/{SITE}/freshness")[1]["out_of_step"]
 
-    assert (told(), of_its_page()) == ([], [])
+    assert (of_the_list(), of_its_page()) == ([], [])
     with database.engine().begin() as connection:
         pending_deltas.mark_out_of_step(connection, site.name, ["users"], cause="lost", now=at(3))
-    (file,) = told()
+    (file,) = of_the_list()
     assert (file["file"], file["cause"]) == ("users.csv", "lost")
     assert of_its_page() == [file]
     night(site, 4, SCHOOL)
-    assert (told(), of_its_page()) == ([], [])
+    assert (of_the_list(), of_its_page()) == ([], [])
 
 
 @pytest.mark.case("a88")

@@ -388,7 +388,7 @@ def test_unknown_run_is_not_found(live: Live, run: str, path: str) -> None:
     assert "There is no run" in live.admin.get(f"runs/{run}{path}", 404)["detail"]
 
 
-def test_records_tell_why(live: Live, ids: dict[str, str]) -> None:
+def test_history_of_a_record_names_its_runs(live: Live, ids: dict[str, str]) -> None:
     """A search finds a person, and the person's history names the runs that changed them."""
     (found,) = live.admin.get(f"{SITE}/records", q="ann lee")["records"]
     assert (found["kind"], found["label"], found["managed"]) == ("user", "Ann Lee", True)
@@ -420,9 +420,9 @@ def test_the_change_feed_has_all_changes_page_by_page(live: Live, ids: dict[str,
     assert page["version_complete"]
     assert [change["seq"] for change in found] == sorted({change["seq"] for change in found})
     assert {change["run_id"] for change in found} == {ids["applied"]}
-    told = live.admin.get(f"runs/{ids['applied']}/changes", limit=200)["changes"]
+    changes = live.admin.get(f"runs/{ids['applied']}/changes", limit=200)["changes"]
     assert [(c["kind"], c["action"], c["sourced_id"]) for c in found] == [
-        (c["kind"], c["action"], c["sourced_id"]) for c in told
+        (c["kind"], c["action"], c["sourced_id"]) for c in changes
     ]
     ann = next(change for change in found if change["sourced_id"] == "ann")
     assert (ann["before"], ann["after"]["given_name"]) == (None, "Ann")
@@ -460,8 +460,8 @@ def test_only_a_changed_roster_has_an_event(
     (event,) = [event for event in events if event["extra"].get("run_id") == ids["applied"]]
     assert (event["source_dag_id"], event["source_task_id"]) == (UPLOAD, "apply")
     counts = live.admin.get(f"runs/{ids['applied']}")["counts"]
-    told = {"site": "default", "run_id": ids["applied"], "version": 1, "counts": counts}
-    assert event["extra"] == told
+    expected = {"site": "default", "run_id": ids["applied"], "version": 1, "counts": counts}
+    assert event["extra"] == expected
 
 
 def test_an_event_of_a_roster_is_for_administrators(live: Live, ids: dict[str, str]) -> None:

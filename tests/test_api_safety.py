@@ -108,8 +108,8 @@ def test_write_with_a_cookie_comes_from_our_own_pages(
     live: Live, browser: httpx.Client, headers: dict[str, str], status: int
 ) -> None:
     """A cookie alone proves nothing: the browser must state that our own page sent the request."""
-    told = {name: value.format(own=own(live)) for name, value in headers.items()}
-    answer = browser.put(ENABLED, json={"enabled": False}, headers=told)
+    sent = {name: value.format(own=own(live)) for name, value in headers.items()}
+    answer = browser.put(ENABLED, json={"enabled": False}, headers=sent)
     assert answer.status_code == status, answer.text
     if status == 403:
         assert answer.headers["content-type"] == PROBLEM
@@ -228,8 +228,8 @@ def test_other_sites_are_not_let_in(live: Live, browser: httpx.Client) -> None:
 def test_downloads_are_named_by_us(live: Live, run_id: str, path: str) -> None:
     """The name of a download consists of a fixed word and the run's id."""
     where = f"{API}/runs/{run_id}/{path}?filename=evil.html"
-    told = live.admin.send("GET", where).headers["content-disposition"]
-    assert re.fullmatch(rf'attachment; filename="[a-z-]+-{run_id}\.(csv|zip)"', told)
+    disposition = live.admin.send("GET", where).headers["content-disposition"]
+    assert re.fullmatch(rf'attachment; filename="[a-z-]+-{run_id}\.(csv|zip)"', disposition)
 
 
 def claims(live: Live) -> dict[str, Any]:
@@ -304,11 +304,11 @@ def test_hostile_names_in_paths_are_refused(live: Live, run_id: str, value: str)
         for method in methods:
             # The address is sent unchanged: a client would normalise what the test tries.
             answer = live.admin.send(method, asked, **({} if method == "GET" else {"json": {}}))
-            told = f"{method} {path} {value[:30]!r}: {answer.status_code} {answer.text[:300]}"
-            assert answer.status_code in {200, 404, 405, 409, 411, 422}, told
+            message = f"{method} {path} {value[:30]!r}: {answer.status_code} {answer.text[:300]}"
+            assert answer.status_code in {200, 404, 405, 409, 411, 422}, message
             if answer.is_error and answer.headers["content-type"] == PROBLEM:
-                assert not LEAKS.search(without(answer.json()["detail"], value)), told
-            assert "Traceback" not in answer.text, told
+                assert not LEAKS.search(without(answer.json()["detail"], value)), message
+            assert "Traceback" not in answer.text, message
 
 
 def without(text: str, value: str) -> str:

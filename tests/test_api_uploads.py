@@ -124,9 +124,9 @@ def test_a_check_plans_like_a_sync_and_changes_nothing(
     assert again["same_as"]["is_preview"] is True
     compared = live.follow(again)
     assert compared["is_preview"] is True
-    told = live.admin.get(f"runs/{again['run_id']}/comparison")
-    assert told["earlier"]["run_id"] == run["run_id"]
-    assert (told["errors"]["fixed"], told["errors"]["new"]) == (0, 0)
+    comparison = live.admin.get(f"runs/{again['run_id']}/comparison")
+    assert comparison["earlier"]["run_id"] == run["run_id"]
+    assert (comparison["errors"]["fixed"], comparison["errors"]["new"]) == (0, 0)
 
 
 @pytest.mark.long

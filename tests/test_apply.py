@@ -103,12 +103,12 @@ def test_changes_are_differences_are_counts(school: Site) -> None:
     """The differences in the database, the audit rows and the run's counts are the same."""
     before = images(school)
     run = school.sync(MUCH)
-    after, told = images(school), audit(school, run["run_id"])
+    after, audited = images(school), audit(school, run["run_id"])
 
     differing = {key for key in before | after if before.get(key) != after.get(key)}
-    assert differing == set(told)
+    assert differing == set(audited)
     actions: dict[str, int] = {}
-    for (kind, _), (action, _, _) in told.items():
+    for (kind, _), (action, _, _) in audited.items():
         actions[f"{kind} {action}"] = actions.get(f"{kind} {action}", 0) + 1
     users, courses, assignments = (run["counts"][k] for k in ("users", "courses", "assignments"))
     assert actions == {
@@ -320,9 +320,9 @@ def test_stale_plan_is_made_again(school: Site) -> None:
     assert run.outcome == "succeeded"
     assert run.plan_hash != stale.plan_hash
     assert (stale.base_version, run.base_version) == (1, 2)
-    told = audit(school, run.run_id)
-    assert told["user", "bob"][0] == "reactivate"
-    assert told["user", "bob"][2]["given_name"] == "Robert"
+    audited = audit(school, run.run_id)
+    assert audited["user", "bob"][0] == "reactivate"
+    assert audited["user", "bob"][2]["given_name"] == "Robert"
     assert school.sync(renamed)["outcome"] == "no_changes"
 
 
@@ -393,6 +393,6 @@ def test_refused_changes_are_a_failed_run(site: Site, caplog: pytest.LogCaptureF
     ((outcome, reasons),) = site.rows("select outcome, reasons from runs where site = :site")
     assert outcome == "failed"
     assert "nothing was changed" in reasons
-    told = "".join(traceback.format_exception(caught.value)) + caplog.text + str(reasons)
-    assert "bob@x.org" not in told
-    assert "Ray" not in told
+    output = "".join(traceback.format_exception(caught.value)) + caplog.text + str(reasons)
+    assert "bob@x.org" not in output
+    assert "Ray" not in output

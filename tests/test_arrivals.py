@@ -54,10 +54,10 @@ def watched(site: Site, tmp_path: Path) -> Site:
     """A site whose source is a folder, and whose syncs start with a new file."""
     drop = tmp_path / "drop"
     drop.mkdir()
-    code, told = site.command(
+    code, output = site.command(
         *("preferences", "--set", f"source={drop}", "--set", "started_by=new_file")
     )
-    assert code == 0, told
+    assert code == 0, output
     return site
 
 
@@ -256,8 +256,8 @@ def test_failing_source_stops_no_other(
     away = chosen[0].model_copy(update={"site": "away", "source": "https://127.0.0.1:9/out/"})
     found = [arrival for _ in range(LOOKS) for arrival in watch.look([*chosen, away], {})]
     assert [arrival.site for arrival in found] == [watched.name]
-    said = [r.getMessage() for r in caplog.records if "new files are not detected" in r.message]
-    assert len(said) == 1
+    messages = [r.getMessage() for r in caplog.records if "new files are not detected" in r.message]
+    assert len(messages) == 1
 
 
 def sites_on_sftp(site: Site, folder: Path, number: int) -> list[Preferences]:
@@ -314,9 +314,9 @@ def test_sites_of_one_server_share_a_connection(
         good = [each.site for number, each in enumerate(chosen) if number not in {2, 4, 5, 6}]
         nothing = dict.fromkeys((chosen[2].site, chosen[4].site), "")
         assert newest(chosen) == {name: f"{name}.zip" for name in good} | nothing
-        said = [r.getMessage() for r in caplog.records if "new files are not" in r.message]
-        assert len(said) == 2
-        assert all("refused the login of wrong" in line for line in said)
+        messages = [r.getMessage() for r in caplog.records if "new files are not" in r.message]
+        assert len(messages) == 2
+        assert all("refused the login of wrong" in line for line in messages)
 
 
 @pytest.mark.case("d41")

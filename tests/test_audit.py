@@ -24,7 +24,7 @@ STATEMENTS = {
 }
 
 
-def told(site: Site) -> list[list[tuple[object, ...]]]:
+def read_audit(site: Site) -> list[list[tuple[object, ...]]]:
     """Return all rows of a site's audit."""
     return [site.rows(f"select t::text from {t} t where site = :site order by id") for t in TABLES]  # noqa: S608
 
@@ -34,7 +34,7 @@ def audited(site: Site) -> Site:
     """Return a site with changes to its roster and with an event."""
     site.sync(SCHOOL)
     site.command("preferences", "--set", "profile=strict")
-    assert all(told(site))
+    assert all(read_audit(site))
     return site
 
 
@@ -45,20 +45,20 @@ def test_rows_are_never_changed_and_never_removed(
     audited: Site, statement: str, table: str
 ) -> None:
     """No statement changes or removes a row, and the error says that the audit is append-only."""
-    before = told(audited)
+    before = read_audit(audited)
     query = sa.text(STATEMENTS[statement].format(table=table))
     with (
         pytest.raises(sa.exc.ProgrammingError, match="the audit is append-only"),
         database.engine().begin() as connection,
     ):
         connection.execute(query, {"site": audited.name} if ":site" in query.text else {})
-    assert told(audited) == before
+    assert read_audit(audited) == before
 
 
 @pytest.mark.case("c17")
 def test_leave_to_erase_ends_with_the_function(audited: Site) -> None:
     """The function of retention may delete rows; a statement after it may not."""
-    before = told(audited)
+    before = read_audit(audited)
     query, bound = sa.text(STATEMENTS["delete"].format(table="changes")), {"site": audited.name}
     with database.engine().connect() as connection:
         far = {"site": audited.name, "before": dt.datetime.max.replace(tzinfo=dt.UTC)}
@@ -69,4 +69,4 @@ def test_leave_to_erase_ends_with_the_function(audited: Site) -> None:
         connection.rollback()
         with pytest.raises(sa.exc.ProgrammingError, match="append-only"):
             connection.execute(query, bound)
-    assert told(audited) == before
+    assert read_audit(audited) == before

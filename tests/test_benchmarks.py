@@ -99,8 +99,8 @@ def test_a_target_is_met_or_not() -> None:
     assert found["day 2: dlt merge ÷ ours"].is_met(2)
     bounds = ["extract 1.50", "PostgreSQL 1.00", "imports 0.90"]
     assert bounded_by(results) == bounds
-    (told,) = (line for line in as_markdown(results) if "dlt merge ÷ ours" in line)
-    assert told.endswith(f"| **not met**: {', '.join(bounds)} |")
+    (row,) = (line for line in as_markdown(results) if "dlt merge ÷ ours" in line)
+    assert row.endswith(f"| **not met**: {', '.join(bounds)} |")
 
 
 def test_a_missed_target_names_what_bounds_it() -> None:
@@ -132,9 +132,9 @@ def test_the_page_says_which_code_its_tables_are_of() -> None:
     """The sentence above the tables is written with them, so that it is never older than they."""
     one = Results("M", "a machine", state="abc of 2026-11-30")
     assert "of one state of the code: abc of 2026-11-30" in format_states({"M": one, "L": one})
-    told = format_states({"S": None, "M": one})
-    assert "different states" in told
-    assert "S: an earlier one; M: abc of 2026-11-30" in told
+    sentence = format_states({"S": None, "M": one})
+    assert "different states" in sentence
+    assert "S: an earlier one; M: abc of 2026-11-30" in sentence
     for page, names in ((PERFORMANCE, ("state", "S", "M", "L")), (README, ("syncs", "large"))):
         for name in names:
             assert "new text" in with_part(page.read_text("utf-8"), name, "new text")

@@ -249,7 +249,7 @@ def test_kept_costs_are_read_as_they_were_written(tmp_path: Path, costs: Costs) 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "hint"),
     [
         (["--shares", "S=1,M=1,L=1"], "have to come to 1 together"),
         (["--shares", "S"], "it takes S=0.9"),
@@ -259,7 +259,7 @@ def test_kept_costs_are_read_as_they_were_written(tmp_path: Path, costs: Costs) 
 )
 def test_invalid_option_ends_with_a_hint(
     words: list[str],
-    told: str,
+    hint: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -268,7 +268,7 @@ def test_invalid_option_ends_with_a_hint(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    assert hint in capsys.readouterr().err
 
 
 def test_all_tables_are_printed(costs: Costs) -> None:

@@ -124,7 +124,7 @@ def hanging(row: int, of: str, target: str, file: str = "enrollments") -> Findin
     return Finding(HANGING, **about, column=f"{of}Id", target_file=f"{of}.csv", target=target)
 
 
-def told(causes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def summarize(causes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     """Return code, target, affected rows and the followed cause of each cause."""
     return [(c["code"], c["target"], c["affected"], c["follows"]) for c in causes]
 
@@ -133,7 +133,7 @@ def test_one_missing_org_is_one_cause_that_names_it() -> None:
     """One missing org is one cause for all files that refer to it, and is named."""
     files = ("classes", "courses", "enrollments")
     (cause,) = grouped(*(missing(row, file=file) for file in files for row in range(2, 3335)))
-    assert told([cause]) == [(MISSING, "o1", 9999, None)]
+    assert summarize([cause]) == [(MISSING, "o1", 9999, None)]
     assert cause["target_file"] == "orgs.csv"
     assert cause["file"] == "classes.csv, courses.csv, enrollments.csv"
     assert (cause["column"], cause["findings"], cause["first_row"]) == (
@@ -151,7 +151,7 @@ def test_missing_records_are_named_as_long_as_they_are_few() -> None:
     ]
     many = [missing(row, f"o{row}") for row in range(2, 102)]
     some = [missing(row, f"p{row % 2}") for row in range(200, 210)]
-    assert told(grouped(*many, *some)) == [
+    assert summarize(grouped(*many, *some)) == [
         (MISSING, None, 100, None),
         (MISSING, "p0", 5, None),
         (MISSING, "p1", 5, None),
@@ -163,7 +163,7 @@ def test_dependent_rows_follow_from_their_cause() -> None:
     classes = [missing(row) for row in (2, 3)]
     enrollments = [hanging(row, "classes", f"classes{2 + row % 2}") for row in range(2, 102)]
     others = [finding(row=row) for row in range(2, 52)]
-    assert told(grouped(*others, *enrollments, *classes)) == [
+    assert summarize(grouped(*others, *enrollments, *classes)) == [
         (MISSING, "o1", 102, None),
         (HANGING, None, 100, 1),
         (DATE, None, 50, None),
@@ -178,36 +178,40 @@ def test_chains_lead_to_their_beginning() -> None:
         missing(2, file="courses"),
     ]
     causes = grouped(*chain)
-    assert told(causes)[0] == (MISSING, "o1", 3, None)
+    assert summarize(causes)[0] == (MISSING, "o1", 3, None)
     assert {cause["follows"] for cause in causes[1:]} == {1}
 
 
 def test_a_row_is_counted_once_however_often_it_is_hit() -> None:
     """A row that refers to the missing org and to one of its classes counts once."""
     both = [missing(9, file="enrollments"), hanging(9, "classes", "classes2")]
-    assert told(grouped(missing(2), *both))[0] == (MISSING, "o1", 2, None)
+    assert summarize(grouped(missing(2), *both))[0] == (MISSING, "o1", 2, None)
 
 
 def test_record_with_several_errors_is_put_to_the_heaviest() -> None:
     """Rows that depend on a record with two errors follow from the error with the most rows."""
     alone = finding(BLANK, row=2, file="classes.csv", sourced_id="classes2")
     causes = grouped(alone, *(missing(row) for row in (2, 3)), hanging(7, "classes", "classes2"))
-    assert told(causes) == [(MISSING, "o1", 3, None), (HANGING, None, 1, 1), (BLANK, None, 1, None)]
+    assert summarize(causes) == [
+        (MISSING, "o1", 3, None),
+        (HANGING, None, 1, 1),
+        (BLANK, None, 1, None),
+    ]
 
 
 def test_dependent_rows_of_an_unknown_record_follow_from_its_file() -> None:
     """If the target record is unknown, the cause follows from the errors of its file."""
     roles = [finding(row=row, file="roles.csv", sourced_id=f"r{row}") for row in (2, 3)]
     unknown = Finding(HANGING, file="users.csv", row=2, target_file="roles.csv")
-    assert told(grouped(unknown, *roles)) == [(DATE, None, 3, None), (HANGING, None, 1, 1)]
-    assert told(grouped(unknown)) == [(HANGING, None, 1, None)]
+    assert summarize(grouped(unknown, *roles)) == [(DATE, None, 3, None), (HANGING, None, 1, 1)]
+    assert summarize(grouped(unknown)) == [(HANGING, None, 1, None)]
 
 
 def test_missing_records_follow_from_rows_without_a_sourced_id() -> None:
     """If a row of orgs.csv has no sourcedId, one missing org follows from that row."""
     nameless = finding(BLANK, row=5, file="orgs.csv", column="sourcedId")
     unclear = Finding("semantic.unclear_identity", Severity.WARNING, "orgs.csv", 5)
-    assert told(grouped(missing(2), hanging(3, "classes", "classes2"), nameless, unclear)) == [
+    assert summarize(grouped(missing(2), hanging(3, "classes", "classes2"), nameless, unclear)) == [
         (BLANK, None, 3, None),
         (MISSING, "o1", 1, 1),
         (HANGING, None, 1, 1),

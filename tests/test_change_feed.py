@@ -23,7 +23,7 @@ from oneroster_sync import (
     read_roster,
 )
 from oneroster_sync.database import audit
-from roster_of import SCHOOL, changed, said
+from roster_of import SCHOOL, changed, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -337,11 +337,11 @@ def test_unknown_site_is_refused() -> None:
 
 def test_the_command_names_ids_only(moved: Site) -> None:
     """`oneroster changes` prints ids and the next cursor, a line for each change, and no names."""
-    words = said(moved, "changes", "--after", "6")[1]
+    words = run_command(moved, "changes", "--after", "6")[1]
     user = moved.rows("select id from users where site = :site and erased_at is not null")[0][0]
     assert re.search(rf"7\.\d+ erased user sourcedId erased-{user}, user_id {user}", words)
     assert re.search(r"next: 7\.\d+", words)
-    everything = said(moved, "changes")[1]
+    everything = run_command(moved, "changes")[1]
     assert not [word for word in ("Ann", "Lee", "@x.org") if word in everything]
     page = moved.command("changes", "--limit", "3")[1]
     assert len(page["changes"]) == 3

@@ -161,12 +161,12 @@ def rows_of_each_column(
     for name in ROSTERING_FILES:
         if rostering_file(name, version) is None:
             continue
-        for canonical, told in answers(SUITES, version, name, mode).items():
+        for canonical, effects in answers(SUITES, version, name, mode).items():
             file = rostering_file(name, version)
             assert file is not None
             column = file.column(canonical)
             assert column is not None
-            if state not in told or _is_anybody(name, version, mode, canonical, state):
+            if state not in effects or _is_anybody(name, version, mode, canonical, state):
                 continue
             key = f"{name}-{canonical}"
             row = cells(name, key, delta=mode is Mode.DELTA)
@@ -175,7 +175,7 @@ def rows_of_each_column(
             row[canonical] = wrong(column, state)
             rows = more.setdefault(name, [])
             rows.append(row)
-            wanted[name, len(rows) + 2] = canonical, told[state].at(in_use)
+            wanted[name, len(rows) + 2] = canonical, effects[state].at(in_use)
             if name == "users" and version is Version.V1_2:
                 role = cells("roles", f"of-{key}", delta=mode is Mode.DELTA)
                 named = row["sourcedId"] or "holder"
@@ -183,8 +183,8 @@ def rows_of_each_column(
     if version is Version.V1_2:
         moved = len(more["users"])
         wanted = {
-            (name, at + (moved if name == "roles" else 0)): told
-            for (name, at), told in wanted.items()
+            (name, at + (moved if name == "roles" else 0)): effect
+            for (name, at), effect in wanted.items()
         }
     return more, wanted
 
@@ -270,7 +270,7 @@ def test_missing_column_comes_to_what_the_page_says(
     assert file is not None
     whole = package(tmp_path / "whole", version, Mode.BULK, {})
     lines = (whole / f"{name}.csv").read_text("utf-8").splitlines()
-    told = answers(SUITES, version, name, Mode.BULK)
+    effects = answers(SUITES, version, name, Mode.BULK)
     for column in file.read_columns:
         folder = tmp_path / column.canonical
         shutil.copytree(whole, folder)
@@ -280,12 +280,12 @@ def test_missing_column_comes_to_what_the_page_says(
 
         extracted = extract_package(folder, Profile.TOLERANT, Known())
 
-        rejects = told[column.canonical]["missing"].effect == "file"
+        rejects = effects[column.canonical]["missing"].effect == "file"
         assert extracted.refused is rejects, column.name
-        assert _said(extracted, column) == ["error" if rejects else "warning"], column.name
+        assert _severities(extracted, column) == ["error" if rejects else "warning"], column.name
 
 
-def _said(extracted: Extracted, column: Column) -> list[str]:
+def _severities(extracted: Extracted, column: Column) -> list[str]:
     """Return the severities of the findings about a missing column."""
     return [
         one["severity"]

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from oneroster_sync import database
 from oneroster_sync.cli import main, maintenance, sites
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -59,9 +59,9 @@ def test_exit_codes(site: Site) -> None:
     assert site.command("sync", empty)[0] == 3
     assert site.command("plan", empty)[0] == 3
     assert site.command("sync", site.folder / "nothing.zip")[0] == 4
-    assert said(site, "sync")[0] == 2
-    assert said(site, "sync", empty, "--scope", "everything")[0] == 2
-    assert said(site, "explain", "nobody@x.org")[0] == 1
+    assert run_command(site, "sync")[0] == 2
+    assert run_command(site, "sync", empty, "--scope", "everything")[0] == 2
+    assert run_command(site, "explain", "nobody@x.org")[0] == 1
     stranger = CliRunner().invoke(main, ["sync", str(empty), "--site", "nowhere"])
     assert stranger.exit_code == 1
     assert "oneroster init --site nowhere --admin EMAIL" in stranger.output
@@ -95,7 +95,7 @@ def test_init_makes_a_site_once(site: Site) -> None:
     assert (code, made["made"]) == (0, False)
     query = "select email, role, status, managed, sourced_id from users where site = :site"
     assert site.rows(query) == [("admin@district.example", "administrator", "active", False, None)]
-    assert "exists already" in said(site, "init", "--admin", "another@district.example")[1]
+    assert "exists already" in run_command(site, "init", "--admin", "another@district.example")[1]
 
 
 @pytest.mark.parametrize("name", ["No Spaces", "UPPER", "../up", "", "x" * 64])
@@ -133,7 +133,7 @@ def test_plan_that_would_be_held_leaves_nothing_to_decide(site: Site) -> None:
     empty = site.package({"users.csv": STAFF["users.csv"].splitlines()[0] + "\n"})
     code, run = site.command("plan", empty)
     assert (code, run["outcome"]) == (3, "held")
-    assert said(site, "approve", run["run_id"])[0] == 1
+    assert run_command(site, "approve", run["run_id"])[0] == 1
     assert set(site.users().values()) == {"active"}
 
 
@@ -155,14 +155,14 @@ def test_validate_needs_no_site(site: Site) -> None:
 
 def test_history_lists_the_newest_first(site: Site) -> None:
     """`history` lists runs with outcome and counts, the newest first, up to the limit."""
-    assert "has no runs yet" in said(site, "history")[1]
+    assert "has no runs yet" in run_command(site, "history")[1]
     first, second = site.sync(STAFF), site.sync(STAFF)
     code, listed = site.command("history")
     assert code == 0
     assert [run["run_id"] for run in listed["runs"]] == [second["run_id"], first["run_id"]]
     assert listed["runs"][1] == first
     assert len(site.command("history", "--limit", "1")[1]["runs"]) == 1
-    words = said(site, "history")[1]
+    words = run_command(site, "history")[1]
     assert first["run_id"] in words
     assert "3 added" in words
 
@@ -176,7 +176,7 @@ def test_database_url_can_be_connected_to(site: Site) -> None:
     """`database-url` prints only the URL in use, for psql and similar programs."""
     import psycopg
 
-    code, output = said(site, "database-url")
+    code, output = run_command(site, "database-url")
     assert code == 0
     with psycopg.connect(output.strip()) as connection:
         found = connection.execute("select 1 from sites where site = %s", [site.name]).fetchall()
@@ -252,7 +252,7 @@ def test_a_part_of_a_setting_is_changed_alone(site: Site) -> None:
     assert code == 0
     assert (chosen["guards"]["users"]["cap"], chosen["guards"]["removals_wait"]) == (40, True)
     for wrong in ("guards.nothing=1", "days.first=1", "none.of=1", "site=x"):
-        assert said(site, *command, wrong)[0] == 2
+        assert run_command(site, *command, wrong)[0] == 2
 
 
 def test_collector_runs_seldom_within_a_command() -> None:

@@ -329,8 +329,8 @@ def test_package_that_cannot_be_used_is_rejected(tmp_path: Path) -> None:
     for pair in ((a, empty), (empty, a), (a, tmp_path / "nowhere")):
         ended = command(*pair, "--json", "--exit-code")
         assert ended.exit_code == 4
-        told = json.loads(ended.stdout)
-        assert (told["outcome"], told["same"], told["files"]) == ("rejected", None, {})
+        output = json.loads(ended.stdout)
+        assert (output["outcome"], output["same"], output["files"]) == ("rejected", None, {})
         assert "nothing is compared" in ended.stderr
     assert command(a).exit_code == 2
 
@@ -360,6 +360,6 @@ def test_command_prints_one_object_without_values(tmp_path: Path) -> None:
     assert "changed familyName: ann" in words.stdout
     assert "only in B: u1" in words.stdout
     assert "The packages differ." in words.stdout
-    for said in (one for ended in (plain, listed, words) for one in (ended.stdout, ended.stderr)):
+    for output in (one for ended in (plain, listed, words) for one in (ended.stdout, ended.stderr)):
         for value in (*PEOPLE, "Newname", "Secret", "kid", "stu-", '"stu"', '"pat"'):
-            assert value not in said
+            assert value not in output

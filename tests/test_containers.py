@@ -144,8 +144,8 @@ def test_an_upload_is_synced_with_the_right_counts(there: Production) -> None:
         "assignments": 2,
     }
     assert roster(there) == {"ann": "active", "bob": "active", "cec": "active"}
-    told = there.sh(there.guide("The first sync")[-1])
-    assert "succeeded" in told
+    output = there.sh(there.guide("The first sync")[-1])
+    assert "succeeded" in output
     for service in SERVICES:
         for container in there.containers(service):
             assert not PERSONAL.search(there.podman("logs", container)), container
@@ -271,8 +271,8 @@ def test_an_older_version_is_upgraded_and_goes_back(
         run = sync(there, NEXT_DAY)
         assert run["outcome"] == "succeeded", run
         assert roster(there)["bob"] == "inactive"
-        told = there.sh("docker compose exec worker oneroster history --json")
-        assert first["run_id"] in told
+        output = there.sh("docker compose exec worker oneroster history --json")
+        assert first["run_id"] in output
 
         there.sh(
             f"git checkout -q {old}",

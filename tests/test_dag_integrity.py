@@ -103,8 +103,8 @@ def test_form_asks_for_no_internals(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_hidden_parameters_are_validated(conf: dict[str, Any], problem: str | None) -> None:
     """Parameters that the form hides are validated too, and the error does not repeat the value."""
-    told = run_conf.find_problem(conf)
-    assert told is None if problem is None else str(told).startswith(problem)
+    found = run_conf.find_problem(conf)
+    assert found is None if problem is None else str(found).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_dag_says_how_often_its_tasks_are_tried_again(
     assert dag.tags
     retries = {task.task_id: task.retries for task in dag.tasks}
     if dag_id == dag_names.WATCH:
-        assert retries == {"expire": 2, "tidy": 2, "tell": 2, "test": 0}
+        assert retries == {"expire": 2, "tidy": 2, "notify": 2, "test": 0}
     else:
         assert retries[dag_names.RECORD_REMOVALS] == 0
 

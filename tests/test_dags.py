@@ -117,12 +117,12 @@ def test_xcom_carries_ids_only(live: Live, first: Run) -> None:
         path = f"/api/v2/dags/{UPLOAD}/dagRuns/{first.run_id}/taskInstances/{stage}/xcomEntries"
         for entry in live.api._call("GET", path)["xcom_entries"]:
             value = live.api._call("GET", f"{path}/{entry['key']}")["value"]
-            told = json.loads(value) if isinstance(value, str) and value[0] in "[{" else value
-            assert told in [record, ["apply"], *passed], (stage, entry["key"], value)
+            parsed = json.loads(value) if isinstance(value, str) and value[0] in "[{" else value
+            assert parsed in [record, ["apply"], *passed], (stage, entry["key"], value)
 
 
 @pytest.mark.case("c15")
-def test_the_logs_tell_the_story_without_personal_data(live: Live, first: Run, data: Path) -> None:
+def test_logs_describe_the_run_without_personal_data(live: Live, first: Run, data: Path) -> None:
     """The log has files, rows, repairs, changes and counts, but no names or e-mail addresses."""
     log = live.logs(first)
     assert "users.csv (bulk): 268 rows, 20 kept" in log
@@ -357,8 +357,8 @@ def test_invalid_parameters_start_no_run(live: Live, conf: dict[str, Any]) -> No
 def test_a_package_from_anywhere_is_refused_as_it_is_asked_for(live: Live, package: str) -> None:
     """A person who may run the DAG can only name places that the deployment allows."""
     body = {"logical_date": None, "conf": {"package": package}}
-    told = live.person("op").ask("POST", f"/api/v2/dags/{UPLOAD}/dagRuns", 422, json=body)
-    assert told["code"] == "package.not_allowed"
+    answer = live.person("op").ask("POST", f"/api/v2/dags/{UPLOAD}/dagRuns", 422, json=body)
+    assert answer["code"] == "package.not_allowed"
 
 
 @pytest.mark.long

@@ -48,7 +48,7 @@ class Roster:
                 if database.engine.cache_info().currsize:
                     database.engine().dispose()
                 database.engine.cache_clear()
-        return done.exit_code, json.loads(done.stdout) if done.stdout else {"said": done.stderr}
+        return done.exit_code, json.loads(done.stdout) if done.stdout else {"stderr": done.stderr}
 
     def ask(self, statement: str, *, by: str | None = None) -> list[tuple[Any, ...]]:
         """Run a statement, by default as the application."""
@@ -96,8 +96,8 @@ def made(owner: str) -> Iterator[Roster]:
 def roster(roles: None) -> Iterator[Roster]:
     """A database with an owner's tables, initialized by the application."""
     with made(OWNER) as roster:
-        code, told = roster.run("migrate", owner=roster.owner)
-        assert code == 0, told
+        code, output = roster.run("migrate", owner=roster.owner)
+        assert code == 0, output
         assert roster.run("init", "--admin", ADMIN)[0] == 0
         yield roster
 
@@ -226,8 +226,8 @@ def test_an_installation_with_one_role_goes_on_and_can_change(roles: None, tmp_p
 
         reassign = f"reassign owned by {APPLICATION} to {OWNER}"
         roster.ask(f"grant connect on database {name_of(roster)} to {OWNER}", by=roster.superuser)
-        code, told = roster.run("migrate", owner=roster.owner)
-        assert (code, reassign in told["said"]) == (1, True)
+        code, output = roster.run("migrate", owner=roster.owner)
+        assert (code, reassign in output["stderr"]) == (1, True)
         roster.ask(reassign, by=roster.superuser)
         assert roster.run("migrate", owner=roster.owner)[0] == 0
 
@@ -241,16 +241,16 @@ def test_tables_of_an_owner_are_upgraded_by_migrate_alone(roles: None) -> None:
     with made(OWNER) as roster:
         connect = f"grant connect on database {name_of(roster)} to {APPLICATION}"
         roster.ask(connect, by=roster.superuser)
-        code, told = roster.run("history", owner=roster.owner)
+        code, output = roster.run("history", owner=roster.owner)
         assert code == 1
-        assert "no tables yet" in told["said"]
-        assert "ONEROSTER_OWNER_URL" in told["said"]
+        assert "no tables yet" in output["stderr"]
+        assert "ONEROSTER_OWNER_URL" in output["stderr"]
         assert roster.run("migrate", owner=roster.owner)[0] == 0
         older = "update oneroster_schema_version set version_num = '0010'"
         roster.ask(older, by=roster.superuser)
-        code, told = roster.run("history", owner=roster.owner)
-        assert (code, "Traceback" in told["said"]) == (1, False)
-        assert f"by their owner, {OWNER}, and not by {APPLICATION}" in told["said"]
+        code, output = roster.run("history", owner=roster.owner)
+        assert (code, "Traceback" in output["stderr"]) == (1, False)
+        assert f"by their owner, {OWNER}, and not by {APPLICATION}" in output["stderr"]
 
 
 def name_of(roster: Roster) -> str:
@@ -261,6 +261,6 @@ def name_of(roster: Roster) -> str:
 @pytest.mark.case("c33")
 def test_check_warns_of_a_longer_retention_of_the_owner(roster: Roster) -> None:
     """`oneroster check` warns if the services ask for fewer days than the owner keeps."""
-    code, told = roster.run("check", ONEROSTER_KEEP_AUDIT_DAYS="365")
+    code, output = roster.run("check", ONEROSTER_KEEP_AUDIT_DAYS="365")
     assert code == 0
-    assert "2,557 days" in told["warnings"][0]
+    assert "2,557 days" in output["warnings"][0]

@@ -57,7 +57,7 @@ def documented(function: str) -> dict[str, list[str]]:
     """Return the columns on the page of the Python API: table → names, in order."""
     part = PAGE.partition(f"### `{function}(")[2].partition("\n### ")[0].partition("\n## ")[0]
     rows = re.findall(r"(?m)^\| (`?\w+`?|each) \| (.+) \|$", part)
-    named = {name.strip("`"): re.findall(r"`((?:\w+_)?<?\w+>?)`", told) for name, told in rows}
+    named = {name.strip("`"): re.findall(r"`((?:\w+_)?<?\w+>?)`", cell) for name, cell in rows}
     return {name: columns for name, columns in named.items() if columns}
 
 
@@ -172,17 +172,17 @@ def test_history_is_a_row_for_each_field(site: Site) -> None:
     """The history has a row for each changed field, the oldest first, with the row of the file."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
-    told = read_history(site.name, "cec@x.org")
-    assert list(told.columns) == documented("read_history")["each"]
-    assert str(told["made_at"].dt.tz) == "UTC"
-    last = told[(told["run_id"] == run["run_id"]) & (told["kind"] == "user")]
+    history = read_history(site.name, "cec@x.org")
+    assert list(history.columns) == documented("read_history")["each"]
+    assert str(history["made_at"].dt.tz) == "UTC"
+    last = history[(history["run_id"] == run["run_id"]) & (history["kind"] == "user")]
     assert last[["field", "before", "after"]].to_numpy().tolist() == [
         ["given_name", "Cec", "Cecil"]
     ]
     assert (last["file"].item(), last["row"].item()) == ("users.csv", 4)
-    assert told["change"].is_monotonic_increasing
-    assert "login" not in set(told["field"].dropna())
-    assert read_history(site.name, "nobody@x.org").dtypes.to_dict() == told.dtypes.to_dict()
+    assert history["change"].is_monotonic_increasing
+    assert "login" not in set(history["field"].dropna())
+    assert read_history(site.name, "nobody@x.org").dtypes.to_dict() == history.dtypes.to_dict()
 
 
 def test_roster_is_that_of_the_site(site: Site) -> None:

@@ -12,7 +12,7 @@ from oneroster_sync import database, pipeline
 from oneroster_sync.operations import approval
 from oneroster_sync.operations.approval import NotHeldError, OtherPlanError
 from oneroster_sync.stages.apply import RefusedByDatabaseError
-from roster_of import SCHOOL, changed, diffed, now, reviewed, said
+from roster_of import SCHOOL, changed, diffed, now, reviewed, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,7 +105,7 @@ def test_other_hash_is_refused(site: Site, held: dict[str, Any]) -> None:
     """An approval with another hash is refused, and the run is still held."""
     with pytest.raises(OtherPlanError):
         approval.approve(held["run_id"], by="Ann", now=now(), plan_hash="0" * 64)
-    code, output = said(site, "approve", held["run_id"], "--hash", "0" * 64)
+    code, output = run_command(site, "approve", held["run_id"], "--hash", "0" * 64)
     assert code == 1
     assert held["plan_hash"] in output
     assert stored(site, held)[:2] == ("held", None)
@@ -123,7 +123,7 @@ def test_second_approval_is_refused(site: Site, held: dict[str, Any]) -> None:
             NotHeldError, match=r"was approved by .+ on the command line, and is applied; undo"
         ):
             decide(held["run_id"], by="somebody else", now=now())
-    code, output = said(site, "approve", held["run_id"])
+    code, output = run_command(site, "approve", held["run_id"])
     assert code == 1
     assert "approved by" in output
     assert [event for event, _, _ in events(site)] == ["plan_approved"]
@@ -188,7 +188,7 @@ def test_only_held_runs_wait_for_a_decision(site: Site) -> None:
     """A run that was applied without a hold accepts no decision."""
     run = site.sync(EVERYBODY)
     for command in ("approve", "discard"):
-        code, output = said(site, command, run["run_id"])
+        code, output = run_command(site, command, run["run_id"])
         assert code == 1
         assert "was within the site's limits and is applied" in output
     assert events(site) == []
@@ -207,7 +207,7 @@ def test_run_in_progress_accepts_no_decision(site: Site) -> None:
 def test_unknown_run_is_an_error(site: Site, run: str) -> None:
     """An unknown run is one message and exit code 1, for any name."""
     for command in ("approve", "discard"):
-        code, output = said(site, command, run)
+        code, output = run_command(site, command, run)
         assert code == 1
         assert "there is no run" in output
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 VERSIONS = {"oneroster-sync": "1.2.3", "python": "3.12.0"}
 
 
-def told_of(run_id: str) -> str:
+def diagnostics_of(run_id: str) -> str:
     """Return the diagnostics of a run."""
     with database.engine().connect() as connection:
         causes = run_details.causes(connection, run_id)
@@ -28,7 +28,7 @@ def told_of(run_id: str) -> str:
 def test_diagnostics_list_versions_outcome_and_causes(site: Site) -> None:
     """The diagnostics list versions, outcome, hash, counts and causes in searchable lines."""
     run = site.sync(changed(SCHOOL, "users.csv", "ann,true", "ann,maybe"))
-    lines = told_of(run["run_id"]).splitlines()
+    lines = diagnostics_of(run["run_id"]).splitlines()
     assert lines[0] == "oneroster-sync 1.2.3, python 3.12.0"
     assert f"run {run['run_id']}, begun" in lines[1]
     assert lines[2] == "outcome succeeded_with_errors, last stage apply"
@@ -42,7 +42,7 @@ def test_diagnostics_have_no_value_of_a_package(site: Site) -> None:
     package = changed(SCHOOL, "users.csv", "ann,true", "ann,maybe")
     package = {**package, "users.csv": package["users.csv"].replace("familyName", "Zaphod Header")}
     for run in (site.sync(package), site.sync(SCHOOL), site.sync({**SCHOOL, "users.csv": ""})):
-        told = told_of(run["run_id"])
+        diagnostics = diagnostics_of(run["run_id"])
         values = {
             value.strip()
             for text in package.values()
@@ -52,10 +52,10 @@ def test_diagnostics_have_no_value_of_a_package(site: Site) -> None:
             and value
             and len(value) > 3
         }
-        assert not [value for value in values if value in told]
-        assert "Zaphod" not in told
-        assert "@" not in told
-        assert str(site.folder) not in told
+        assert not [value for value in values if value in diagnostics]
+        assert "Zaphod" not in diagnostics
+        assert "@" not in diagnostics
+        assert str(site.folder) not in diagnostics
 
 
 def test_an_unexpected_error_is_named_by_its_class(site: Site) -> None:
@@ -64,6 +64,6 @@ def test_an_unexpected_error_is_named_by_its_class(site: Site) -> None:
     with database.engine().begin() as connection:
         reasons = ["KeyError; see the log", "the admin ann@x.org is missing"]
         runs.update(connection, run["run_id"], outcome=runs.Outcome.FAILED, reasons=reasons)
-    told = told_of(run["run_id"])
-    assert "unexpected KeyError" in told
-    assert "ann" not in told
+    diagnostics = diagnostics_of(run["run_id"])
+    assert "unexpected KeyError" in diagnostics
+    assert "ann" not in diagnostics

@@ -50,7 +50,7 @@ def test_documented_dialect(site: Site, dialect: Dialect) -> None:
     first = site.sync(first_day, *dialect.options)
 
     assert first["outcome"] == dialect.outcome
-    assert set(dialect.says) <= site.codes(first)
+    assert set(dialect.codes) <= site.codes(first)
     assert (len(site.users()), len(site.assignments())) == (dialect.users, dialect.assignments)
     if dialect.outcome == "rejected":
         assert site.sync(second_day, *dialect.options)["outcome"] == "rejected"

@@ -13,7 +13,7 @@ import pytest
 from conftest import ADMIN, csv_text
 from oneroster_sync import settings
 from oneroster_sync.operations.erasure import NotErasedError, erase
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -79,8 +79,8 @@ def test_erased_values_are_nowhere(left: Site, term: str) -> None:
     code, erased = left.command("erase", term, "--reason", "asked for on 2 November")
     assert (code, len(erased["runs"])) == (0, 4)
     assert where(left) == set()
-    told = left.command("explain", erased["alias"])[1]["records"][0]
-    actions = [change["action"] for change in told["changes"] if change["kind"] == "user"]
+    record = left.command("explain", erased["alias"])[1]["records"][0]
+    actions = [change["action"] for change in record["changes"] if change["kind"] == "user"]
     assert sorted(actions) == ["add", "deactivate", "update"]
     events = "select event, actor, details ->> 'reason' from events where site = :site"
     ((event, _, reason),) = left.rows(f"{events} and event = 'erased'")
@@ -129,9 +129,9 @@ def test_earlier_sourced_ids_are_erased_too(site: Site) -> None:
     site.sync(WITHOUT)
     assert "zq-ann" in places(site)["findings"]
 
-    code, told = site.command("erase", "zq-bob")
+    code, erased = site.command("erase", "zq-bob")
 
-    assert code == 0, told
+    assert code == 0, erased
     assert {name for name, text in places(site).items() if "zq-ann" in text} == set()
     assert where(site) == set()
 
@@ -153,7 +153,7 @@ def test_active_user_and_credited_admin_are_not_erased(site: Site) -> None:
         ("admin@district.example", "changes are credited to this account"),
         ("nobody", "has no person with that sourcedId"),
     ):
-        code, words = said(site, "erase", term)
+        code, words = run_command(site, "erase", term)
         assert (code, why in words) == (1, True), words
     assert places(site) == before
 

@@ -131,8 +131,8 @@ def test_lone_users_of_1_2_are_refused_without_remembered_roles() -> None:
     done = MemorySite().sync({"users.csv": SCHOOL_1_2["users.csv"]})
 
     assert done.refused
-    told = [(f["code"], f["file"]) for f in done.findings if f["severity"] == "error"]
-    assert told == [("package.lone_users_without_roles", "users.csv")]
+    findings = [(f["code"], f["file"]) for f in done.findings if f["severity"] == "error"]
+    assert findings == [("package.lone_users_without_roles", "users.csv")]
 
 
 # Roles in bulk, users as a delta or absent

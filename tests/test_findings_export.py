@@ -58,8 +58,8 @@ def read(text: str) -> list[list[str]]:
 
 def cell(sourced_id: str) -> str:
     """Return the cell that holds a sourcedId."""
-    told = "".join(format_csv([{**PLAIN, "sourced_id": sourced_id}]))
-    return read(told)[1][COLUMNS.index("sourced_id")]
+    text = "".join(format_csv([{**PLAIN, "sourced_id": sourced_id}]))
+    return read(text)[1][COLUMNS.index("sourced_id")]
 
 
 @pytest.mark.case("c07")
@@ -130,18 +130,18 @@ def test_download_lists_the_findings_of_a_run(site: Site) -> None:
     run = site.sync(changed(package, "enrollments.csv", "m1,ann", 'm1,"=1+1"'))
     with database.engine().connect() as connection:
         rows = read("".join(format_csv(run_details.findings_to_fix(connection, run["run_id"]))))
-    told = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    exported = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
     found = [(code, file, str(row or "")) for code, file, row in site.findings(run)]
-    listed = [(row["code"], row["file"] or None, row["row"]) for row in told]
+    listed = [(row["code"], row["file"] or None, row["row"]) for row in exported]
     assert sorted(listed, key=str) == sorted(
         (one for one in found if not one[0].startswith("guard.")), key=str
     )
-    causes = [int(row["cause"]) for row in told]
+    causes = [int(row["cause"]) for row in exported]
     assert causes == sorted(causes)
-    (flagged,) = (row for row in told if row["column"] == "enabledUser" and row["row"] == "2")
+    (flagged,) = (row for row in exported if row["column"] == "enabledUser" and row["row"] == "2")
     assert flagged["sourced_id"] == "'=1+1"
     assert flagged["meaning"] == CODES[flagged["code"]].describe("error")
     assert flagged["hint"] == CODES[flagged["code"]].hint
-    (hanging,) = (row for row in told if row["code"] == "reference.target_quarantined")
+    (hanging,) = (row for row in exported if row["code"] == "reference.target_quarantined")
     assert hanging["follows"] == flagged["cause"]
     assert hanging["target"] == "'=1+1"

@@ -89,9 +89,9 @@ def test_no_text_of_a_package_makes_a_line(site: Site, name: str, profile: str) 
     for texts in packages(hostile).values():
         package = zipped(site.folder, texts)
         words = ["sync", str(package), "--site", site.name, "--profile", profile]
-        told = CliRunner().invoke(main, words)
-        assert told.exit_code in {0, 3, 4}
-        check(told.stderr)
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code in {0, 3, 4}
+        check(result.stderr)
 
 
 @pytest.mark.case("c09")
@@ -104,10 +104,10 @@ def test_reason_of_a_decision_makes_no_line(site: Site) -> None:
     held = site.sync({"users.csv": without})
     assert held["outcome"] == "held"
     words = ["approve", held["run_id"], "--site", site.name, "--reason", hostile]
-    told = CliRunner().invoke(main, words)
-    assert told.exit_code == 0
-    check(told.stderr)
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0
+    check(result.stderr)
     for command in (["history"], ["explain", "cat"]):
-        told = CliRunner().invoke(main, [*command, "--site", site.name])
-        assert "\x1b" not in told.output
-        assert not [line for line in told.output.splitlines() if line.startswith(FORGED)]
+        result = CliRunner().invoke(main, [*command, "--site", site.name])
+        assert "\x1b" not in result.output
+        assert not [line for line in result.output.splitlines() if line.startswith(FORGED)]

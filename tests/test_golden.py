@@ -39,7 +39,7 @@ def package_of(folder: Path) -> Path:
     return files[0] if len(files) == 1 else folder
 
 
-def said_of(site: Site, run: dict[str, Any]) -> dict[str, Any]:
+def result_of(site: Site, run: dict[str, Any]) -> dict[str, Any]:
     """Return the result of a run, in the format of `expected.json`."""
     counts = {
         kind: {word: number for word, number in numbers.items() if number}
@@ -64,7 +64,7 @@ def test_golden_package(site: Site, case: str) -> None:
 
     wanted = {key: expected[key] for key in ("outcome", "counts", "findings")}
     wanted["findings"] = sorted(wanted["findings"], key=lambda one: str(tuple(one)))
-    assert said_of(site, run) == wanted
+    assert result_of(site, run) == wanted
     state = {key: expected[key] for key in ("users", "courses", "assignments")}
     assert held_by(site) == state
 

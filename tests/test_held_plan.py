@@ -68,35 +68,35 @@ def lines(run: Run) -> list[str]:
 
 def test_numbers_are_shown_where_there_are_some() -> None:
     """The table shows only the record types and actions with a count above zero."""
-    told = lines(a_run())
-    at = told.index("|  | updated | deactivated | added | removed |")
-    assert told[at + 2 : at + 5] == [
+    shown = lines(a_run())
+    at = shown.index("|  | updated | deactivated | added | removed |")
+    assert shown[at + 2 : at + 5] == [
         "| Users | 2 | 1,600 | 0 |  |",
         "| Course assignments |  |  | 5 | 30 |",
         "",
     ]
     assert (
         "- 1,600 of 2,000 users would be deactivated (80.0 %). Limit: less than 10 %. "
-        "(`guard.removals`)" in told
+        "(`guard.removals`)" in shown
     )
     assert review_markdown.subject_of(a_run()) == "north: 1,600 of 2,000 users would be deactivated"
-    assert "Expires 2026-11-28 02:00 UTC, then discarded." in told
+    assert "Expires 2026-11-28 02:00 UTC, then discarded." in shown
 
 
 def test_counts_are_named_in_words() -> None:
     """A sourcedId change is described in words, and not by the name of its count."""
-    told = lines(a_run(counts={"users": {"added": 0, "rekeyed": 3}}))
-    assert "|  | given another sourcedId |" in told
+    shown = lines(a_run(counts={"users": {"added": 0, "rekeyed": 3}}))
+    assert "|  | given another sourcedId |" in shown
 
 
 def test_schools_are_shown_the_hardest_hit_first() -> None:
     """The form shows removals and additions of the ten schools with the most removals."""
     hit = school("East", users={"gone": 6, "active": 10, "added": 1}, courses={"ended": 2})
-    told = lines(a_run(schools=[hit, *(school(f"S{n}") for n in range(11))]))
-    at = told.index("| School | Users | Courses | Course assignments |")
-    assert told[at + 2] == "| East | 6 of 10 removed, 1 added | 2 ended | – |"
-    assert [line[:5] for line in told[at + 10 : at + 13]] == ["| S7 ", "| S8 ", ""]
-    assert told[at + 13] == "… and 2 more schools."
+    shown = lines(a_run(schools=[hit, *(school(f"S{n}") for n in range(11))]))
+    at = shown.index("| School | Users | Courses | Course assignments |")
+    assert shown[at + 2] == "| East | 6 of 10 removed, 1 added | 2 ended | – |"
+    assert [line[:5] for line in shown[at + 10 : at + 13]] == ["| S7 ", "| S8 ", ""]
+    assert shown[at + 13] == "… and 2 more schools."
     assert "School" not in "".join(lines(a_run()))
 
 
@@ -115,9 +115,9 @@ def test_names_are_no_markup(name: str) -> None:
 
 def test_run_of_earlier_days_is_shown_too() -> None:
     """An old run without schools, counts and an expiry can be decided."""
-    told = lines(a_run(counts=None, schools=None, expires_at=None))
-    assert any(line.startswith("**Approve** applies exactly this plan.") for line in told)
-    assert not any("discarded on" in line for line in told)
+    shown = lines(a_run(counts=None, schools=None, expires_at=None))
+    assert any(line.startswith("**Approve** applies exactly this plan.") for line in shown)
+    assert not any("discarded on" in line for line in shown)
 
 
 def test_answer_names_the_plan() -> None:

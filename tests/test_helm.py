@@ -120,8 +120,8 @@ def options() -> dict[str, set[str]]:
     """Return Airflow's options by section, those of its providers included."""
     from airflow.configuration import retrieve_configuration_description
 
-    told = retrieve_configuration_description(include_providers=True)
-    return {section: set(found["options"]) for section, found in told.items()}
+    sections = retrieve_configuration_description(include_providers=True)
+    return {section: set(found["options"]) for section, found in sections.items()}
 
 
 def test_every_variable_is_one_that_is_read(values: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from roster_of import SCHOOL, changed, said
+from roster_of import SCHOOL, changed, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -43,7 +43,7 @@ def test_story_of_a_deactivated_teacher(site: Site) -> None:
     assert last["fields"] == {"status": ["active", "inactive"]}
     assert changes[1]["fields"] == {"given_name": ["Bob", "Robert"]}
 
-    code, words = said(site, "explain", "BOB@x.org")
+    code, words = run_command(site, "explain", "BOB@x.org")
     assert code == 0
     first, *lines = words.splitlines()
     assert first == "user bob: inactive"
@@ -71,7 +71,7 @@ def test_found_by_address_or_sourced_id(site: Site) -> None:
     assert explained(site, "ann")["email"] == "ann@x.org"
     code, answer = site.command("explain", "ANN")
     assert (code, answer["records"]) == (1, [])
-    assert "has no user or course ANN" in said(site, "explain", "ANN")[1]
+    assert "has no user or course ANN" in run_command(site, "explain", "ANN")[1]
 
 
 def test_user_and_course_of_one_sourced_id_are_both_explained(site: Site) -> None:
@@ -97,7 +97,7 @@ def test_why_a_record_is_protected(site: Site) -> None:
     assert explained(site, "cec")["protected"] == (
         "it was made by hand and is not managed by the sync"
     )
-    assert "protected because it is the credited" in said(site, "explain", "ann")[1]
+    assert "protected because it is the credited" in run_command(site, "explain", "ann")[1]
 
 
 def test_findings_about_a_record_are_listed(site: Site) -> None:

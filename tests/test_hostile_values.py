@@ -86,11 +86,11 @@ def texts(version: Version, values: list[str], files: tuple[str, ...] = ROSTERIN
             for value in values:
                 number += 1
                 rows.append({**_row(name, columns, f"{_FIRST[name]}{number}"), column: value})
-        told = io.StringIO()
-        lines = csv.DictWriter(told, columns, lineterminator="\n")
+        buffer = io.StringIO()
+        lines = csv.DictWriter(buffer, columns, lineterminator="\n")
         lines.writeheader()
         lines.writerows(rows)
-        written[f"{name}.csv"] = told.getvalue()
+        written[f"{name}.csv"] = buffer.getvalue()
     modes = dict.fromkeys((name.removesuffix(".csv") for name in written), "bulk")
     return {"manifest.csv": manifest(version, **modes), **written}
 
@@ -135,9 +135,9 @@ def test_no_cell_makes_a_line(site: Site, name: str, version: Version, profile: 
     for files in each:
         package = str(site.package(texts(version, [value], files)))
         words = ["sync", package, "--profile", profile, "--json", "--site", site.name]
-        told = CliRunner().invoke(main, words)
-        check(told.stderr)
-        run = one_object(told.stdout)
+        result = CliRunner().invoke(main, words)
+        check(result.stderr)
+        run = one_object(result.stdout)
         assert run["outcome"] not in {None, "failed"}
     lines_are_ours(ask(site, "history").stdout)
 
@@ -167,9 +167,9 @@ def test_answers_in_words_are_seen(seen: tuple[Site, dict[str, Any]]) -> None:
     """Text answers show characters that reverse, hide or break text as escapes."""
     site, run = seen
     for text in hostile.PAYLOADS:
-        told = ask(site, "explain", text)
-        assert told.exit_code in {0, 1}
-        lines_are_ours(told.stdout)
+        result = ask(site, "explain", text)
+        assert result.exit_code in {0, 1}
+        lines_are_ours(result.stdout)
     turned = next(text for text in hostile.PAYLOADS if text.startswith("\u202e"))
     assert "\\u202egro.live\\u202c" in ask(site, "explain", turned).stdout
     lines_are_ours(ask(site, "adoption", run["run_id"]).stdout)
@@ -189,8 +189,8 @@ def test_findings_are_a_sound_csv(seen: tuple[Site, dict[str, Any]]) -> None:
     """Each value is in its cell, none is a formula, and each row has all columns."""
     _, run = seen
     with database.engine().connect() as connection:
-        told = "".join(format_csv(run_details.all_findings(connection, run["run_id"])))
-    header, *rows = csv.reader(io.StringIO(told.removeprefix("\ufeff"), newline=""), strict=True)
+        export = "".join(format_csv(run_details.all_findings(connection, run["run_id"])))
+    header, *rows = csv.reader(io.StringIO(export.removeprefix("\ufeff"), newline=""), strict=True)
     assert tuple(header) == COLUMNS
     assert rows
     assert {len(row) for row in rows} == {len(COLUMNS)}
@@ -204,9 +204,9 @@ def test_findings_are_a_sound_csv(seen: tuple[Site, dict[str, Any]]) -> None:
 
 def test_report_holds_no_value(seen: tuple[Site, dict[str, Any]]) -> None:
     """The report and the Data Docs hold no value of the package."""
-    _, told = seen
+    _, record = seen
     with database.engine().connect() as connection:
-        run = runs.get(connection, told["run_id"])
+        run = runs.get(connection, record["run_id"])
     assert run
     found = ensure_data_docs(run)
     assert found
@@ -233,11 +233,11 @@ def test_names_of_schools_are_seen_where_a_plan_is_held(site: Site) -> None:
     assert site.sync(hostile.schools())["outcome"] == "succeeded"
     package = str(site.package(hostile.schools(without=5)))
 
-    told = ask(site, "sync", package)
+    result = ask(site, "sync", package)
 
-    assert told.exit_code == HELD
-    check(told.stderr)
-    lines_are_ours(told.stdout)
+    assert result.exit_code == HELD
+    check(result.stderr)
+    lines_are_ours(result.stdout)
     reasons = site.command("history")[1]["runs"][0]["reasons"]
     of_schools = [
         one for one in reasons if one.startswith("guard.school_removals: 5 of 6 users of")

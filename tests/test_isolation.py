@@ -29,7 +29,7 @@ from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.sites import preferences_store
 from oneroster_sync.sources.uploads import forget, sweep
 from oneroster_sync.stages.diff.undo import Part
-from roster_of import NEXT_DAY, SCHOOL, now, request_of, said
+from roster_of import NEXT_DAY, SCHOOL, now, request_of, run_command
 from site_files import SiteFile, sites
 from test_waiting import EVERYBODY, staff
 
@@ -143,18 +143,18 @@ def test_every_command_is_tried() -> None:
     assert set(group.commands) == {words[0] for words in SITES_WORDS} | OF_ALL
 
 
-def test_no_command_touches_or_tells_of_another_site(
+def test_no_command_touches_or_shows_another_site(
     ours: Neighbour, theirs: Neighbour, untouched: None
 ) -> None:
     """No command changes the other site or shows anything of it."""
     did = []
     for words in WORDS:
-        told = [word(ours) if callable(word) else word for word in words]
-        code, output = said(ours.site, *told)
+        command = [word(ours) if callable(word) else word for word in words]
+        code, output = run_command(ours.site, *command)
         did.append((words[0], code))
         assert code in {0, 1, 3, 4}, output
-        assert theirs.site.name not in output, told
-        assert not [run for run in theirs.runs.values() if len(run) > 9 and run in output], told
+        assert theirs.site.name not in output, command
+        assert not [run for run in theirs.runs.values() if len(run) > 9 and run in output], command
     assert {name for name, code in did if code == 0} >= {
         *("sync", "plan", "undo", "discard", "approve", "erase", "explain", "adoption", "tidy"),
         *("compare", "protections"),
@@ -185,8 +185,8 @@ def test_no_command_about_sites_touches_another_site(
     file = SiteFile(tmp_path / "sites.yaml")
     file.write("isolated-a:\n  source: /srv/isolated-a\nisolated-c:\n  archived: false")
     for words in SITES_WORDS:
-        code, told = sites(*(word.format(file=file.path) for word in words))
-        assert code == 0, told
+        code, output = sites(*(word.format(file=file.path) for word in words))
+        assert code == 0, output
     assert "isolated-b" not in sites("export", "isolated-a")[1]["file"]
 
 
@@ -200,7 +200,7 @@ def test_a_run_of_another_site_is_refused(
     ours: Neighbour, theirs: Neighbour, untouched: None, words: tuple[str, ...], of: str
 ) -> None:
     """A command refuses a run of another site."""
-    code, output = said(ours.site, words[0], theirs.runs[of], *words[1:])
+    code, output = run_command(ours.site, words[0], theirs.runs[of], *words[1:])
     assert code == 1
     assert f"of site {ours.site.name}" in output
 

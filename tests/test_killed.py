@@ -39,23 +39,23 @@ class Victim:
     def __init__(self, site: Site, *words: object, stop_at: str | None = None) -> None:
         ours, theirs = PROCESSES.Pipe(duplex=False)
         environment = {**os.environ, "ONEROSTER_DATABASE_URL": database.url()}
-        told = [*map(str, words), "--site", site.name]
+        arguments = [*map(str, words), "--site", site.name]
         self.process = PROCESSES.Process(
-            target=be_command_line, args=(told, environment, theirs, stop_at)
+            target=be_command_line, args=(arguments, environment, theirs, stop_at)
         )
         self.process.start()
         theirs.close()
         self._story = os.fdopen(os.dup(ours.fileno()), encoding="utf-8")
         ours.close()
-        self.said = ""
+        self.log = ""
 
     def wait_for(self, words: str) -> None:
         """Read the log until a line has these words."""
         for line in self._story:
-            self.said += line
+            self.log += line
             if words in line:
                 return
-        raise AssertionError(f"no line has {words!r}:\n{self.said}")
+        raise AssertionError(f"no line has {words!r}:\n{self.log}")
 
     def end(self) -> int | None:
         """Wait for the process to end, and return its exit code."""
@@ -69,7 +69,7 @@ class Victim:
         assert self.process.pid is not None
         os.kill(self.process.pid, by)
         assert self.end() == -by
-        found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", self.said)
+        found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", self.log)
         return found.group() if found else ""
 
 

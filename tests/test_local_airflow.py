@@ -101,9 +101,9 @@ def test_the_status_names_the_file_of_the_passwords(
     monkeypatch.setenv("ONEROSTER_HOME", str(tmp_path))
     values = environment(tmp_path, 8080, {})
     made = make_passwords(tmp_path, values)
-    told = CliRunner().invoke(main, ["status"]).output
-    assert str(passwords_file(values)) in told
-    assert not any(password in told for password in made.values())
+    output = CliRunner().invoke(main, ["status"]).output
+    assert str(passwords_file(values)) in output
+    assert not any(password in output for password in made.values())
 
 
 def test_a_metadata_database_of_the_user_wins(tmp_path: Path) -> None:

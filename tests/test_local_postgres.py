@@ -147,8 +147,8 @@ def connect_as_nobody(url: str) -> str:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(answer)
-    with os.fdopen(out) as told:
-        return told.read()
+    with os.fdopen(out) as reader:
+        return reader.read()
 
 
 def test_every_driver_takes_the_url(home: Path) -> None:

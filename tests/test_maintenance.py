@@ -52,8 +52,8 @@ def test_sync_is_skipped_with_the_reason(site: Site, stopped: None) -> None:
     """A run during a maintenance is skipped, reads nothing, and names the person and the reason."""
     run = site.sync(SCHOOL)
     assert (run["outcome"], run["counts"]) == ("skipped", None)
-    told = "all syncs are stopped for maintenance by Ann since 2026-11-02 02:00 UTC: "
-    assert run["reasons"] == [f"{told}the SIS is upgraded"]
+    prefix = "all syncs are stopped for maintenance by Ann since 2026-11-02 02:00 UTC: "
+    assert run["reasons"] == [f"{prefix}the SIS is upgraded"]
 
 
 def test_a_held_plan_can_not_be_approved_meanwhile(site: Site) -> None:
@@ -95,13 +95,13 @@ def test_syncs_go_on_afterwards(site: Site) -> None:
 
 def test_the_command_line_stops_and_resumes(site: Site) -> None:
     """Both commands report what they did, or that there was nothing to do."""
-    told = sites("stop", "--reason", "a test")
-    assert told["maintenance"]["reason"] == "a test"
+    output = sites("stop", "--reason", "a test")
+    assert output["maintenance"]["reason"] == "a test"
     assert site.sync(SCHOOL)["outcome"] == "skipped"
-    told = sites("resume")
-    assert told["ended"]["reason"] == "a test"
-    told = sites("resume")
-    assert told["ended"] is None
+    output = sites("resume")
+    assert output["ended"]["reason"] == "a test"
+    output = sites("resume")
+    assert output["ended"] is None
 
 
 @pytest.mark.parametrize("reason", ["", " \n ", "x" * 501])

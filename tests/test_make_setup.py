@@ -70,9 +70,9 @@ def make(checkout: Path, *arguments: str, **environment: str) -> subprocess.Comp
 def calls(checkout: Path) -> list[str]:
     """Return the stand-in's calls since the last question."""
     notes = checkout / "calls"
-    told = notes.read_text().split() if notes.exists() else []
+    recorded = notes.read_text().split() if notes.exists() else []
     notes.unlink(missing_ok=True)
-    return told
+    return recorded
 
 
 def test_it_installs_once(checkout: Path) -> None:
@@ -152,8 +152,8 @@ def test_two_setups_take_turns(checkout: Path) -> None:
 
 def test_the_list_shows_every_target(checkout: Path) -> None:
     """`make` alone lists every target."""
-    told = make(checkout).stdout
+    output = make(checkout).stdout
     phony = re.search(r"^\.PHONY: (.+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
     assert phony is not None
     for target in phony[1].split():
-        assert f"make {target} " in told
+        assert f"make {target} " in output

@@ -18,7 +18,7 @@ from oneroster_sync.runs.artifacts import RunFolder
 from oneroster_sync.runs.summary import format_outcome, format_type
 from oneroster_sync.sources import uploads
 from oneroster_sync.standard.kinds import Kind
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -89,7 +89,7 @@ def test_ids_change_records_and_their_references(site: Site) -> None:
         ("user", "rekey", "2-ann", "named in ids.csv", "ids.csv", 2),
         ("course", "rekey", "2-maths", "named in ids.csv", "ids.csv", 3),
     ]
-    assert "ids.csv row 2" in said(site, "explain", "2-ann")[1]
+    assert "ids.csv row 2" in run_command(site, "explain", "2-ann")[1]
     assert site.sync(RENAMED)["outcome"] == "no_changes"
 
 
@@ -149,11 +149,11 @@ def test_retry_does_nothing_twice(site: Site) -> None:
         kind=Kind.IDS,
     )
     run = pipeline.sync(request, clock=now)
-    after, told = kept(site), audit(site, {"run_id": run.run_id})
+    after, audited = kept(site), audit(site, {"run_id": run.run_id})
     again = pipeline.sync(request, clock=now)
     assert (again.applied_at, again.outcome) == (run.applied_at, "succeeded")
     assert kept(site) == after
-    assert audit(site, {"run_id": run.run_id}) == told
+    assert audit(site, {"run_id": run.run_id}) == audited
     begun = pipeline.begin(replace(request, run_id=str(uuid.uuid4())), now=now())
     for _ in range(2):
         begun = pipeline.extract(begun, Kind.IDS)

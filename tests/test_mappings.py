@@ -256,5 +256,5 @@ def test_login_means_one_account(tmp_path: Path, users: str, linked: list[int]) 
 def test_findings_name_no_value(tmp_path: Path, kind: Kind, row: str, codes: list[str]) -> None:
     """A finding about a row shows no value of it except the sourcedId."""
     read = mapping(tmp_path, kind, f"{row}\n")
-    assert [one["code"] for one in read.told()] == codes
-    assert "zq" not in str(read.told())
+    assert [one["code"] for one in read.list_findings()] == codes
+    assert "zq" not in str(read.list_findings())

@@ -77,12 +77,12 @@ def targets(seed: int) -> dict[str, Target]:
     found = {}
     for name in (*files, "roles", "roles.userSourcedId", "enrollments.classSourcedId"):
         ids = some()
-        told = [
+        types = [
             rng.choice(("school", "district", "ext:x", "schoolYear", "term", None)) for _ in ids
         ]
         about = {
             "sourcedId": ids,
-            "type": pa.array(told, pa.string()),
+            "type": pa.array(types, pa.string()),
             "schoolSourcedId": some(),
         }
         at = pa.array([rng.choice(("2019-01-01T00:00:00Z", "2027-01-01T00:00:00Z")) for _ in ids])

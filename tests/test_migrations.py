@@ -260,10 +260,10 @@ def test_database_of_somebody_else_is_refused(
     with psycopg.connect(fresh, autocommit=True) as connection:
         for table in tables:
             connection.execute(f"create table {table} (id int)".encode())
-    said = history_of(fresh)
-    assert sentence in said
-    assert "?options=-csearch_path%3Doneroster" in said
-    assert "Traceback" not in said
+    error = history_of(fresh)
+    assert sentence in error
+    assert "?options=-csearch_path%3Doneroster" in error
+    assert "Traceback" not in error
     options = {"options": "-csearch_path=oneroster"}
     elsewhere = sa.make_url(fresh).update_query_dict(options).render_as_string(hide_password=False)
     assert "none of the schemas that its URL names (oneroster)" in history_of(elsewhere)
@@ -298,9 +298,9 @@ def test_roster_among_airflows_tables_is_upgraded_with_a_warning(fresh: str) -> 
 )
 def test_database_that_can_not_be_used_is_one_sentence(url: str, sentence: str) -> None:
     """A wrong ONEROSTER_DATABASE_URL ends with the reason and without a traceback."""
-    said = history_of(url)
-    assert sentence in said
-    assert "Traceback" not in said
+    error = history_of(url)
+    assert sentence in error
+    assert "Traceback" not in error
 
 
 @pytest.fixture
@@ -328,12 +328,12 @@ def test_wrong_password_is_one_sentence(keyholder: sa.URL) -> None:
     with psycopg.connect(right) as connection:
         assert connection.execute("select current_user").fetchone() == ("keyholder",)
 
-    said = history_of(keyholder.set(password=WRONG).render_as_string(hide_password=False))
+    error = history_of(keyholder.set(password=WRONG).render_as_string(hide_password=False))
 
-    assert "password authentication failed" in said
-    assert "check ONEROSTER_DATABASE_URL" in said
-    assert "Traceback" not in said
-    assert WRONG not in said
+    assert "password authentication failed" in error
+    assert "check ONEROSTER_DATABASE_URL" in error
+    assert "Traceback" not in error
+    assert WRONG not in error
 
 
 def history_of(url: str) -> str:

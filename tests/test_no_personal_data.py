@@ -41,7 +41,7 @@ _OF_THE_ROW = {
 
 def row(header: str, sourced_id: str, *, outsider: bool = False, **cells: str) -> str:
     """Return a row of users.csv with marked words in every column with personal data."""
-    told = {
+    values = {
         "sourcedId": sourced_id,
         "enabledUser": "true",
         "orgSourcedIds": "s",
@@ -51,10 +51,10 @@ def row(header: str, sourced_id: str, *, outsider: bool = False, **cells: str) -
     for name in header.split(","):
         if name not in _OF_THE_ROW:
             mark = NEVER if outsider or name not in _KEPT_OF_STAFF else PERSONAL
-            told[name] = f"{mark}{name}{sourced_id.removeprefix(NEVER)}"
-    told["email"] += "@example.org"
-    told |= {name: cell for name, cell in cells.items() if name in header.split(",")}
-    return ",".join(told.get(name, "") for name in header.split(","))
+            values[name] = f"{mark}{name}{sourced_id.removeprefix(NEVER)}"
+    values["email"] += "@example.org"
+    values |= {name: cell for name, cell in cells.items() if name in header.split(",")}
+    return ",".join(values.get(name, "") for name in header.split(","))
 
 
 def marked(texts: Texts) -> Texts:
@@ -185,14 +185,14 @@ def test_whole_run_leaves_no_trace_of_students(
     assert {"ok1", "ok2", "again"} <= set(site.users())
     _, listed = site.command("history")
     after, tables = files_below(run_folder(site)), tables_of_the_database()
-    told = {
+    outputs = {
         "log": caplog.text,
         "printed": str([held, applied, listed]),
         **{f"left in {name}": text for name, text in files_below(temporary).items()},
     }
 
-    assert where(NEVER, {**waiting, **after, **tables, **told}) == []
-    assert where(PERSONAL, told) == []
+    assert where(NEVER, {**waiting, **after, **tables, **outputs}) == []
+    assert where(PERSONAL, outputs) == []
     assert where(PERSONAL, tables) == ["changes", "users"]
     holding = where(PERSONAL, {**waiting, **after})
     assert {Path(name).suffix for name in holding} == {".parquet"}
@@ -316,9 +316,9 @@ def test_sourced_id_that_may_be_a_pupils_name_is_not_logged(
             f"r4,,,{PERSONAL}-nowhere,primary,teacher,,,s,",
         )
 
-    _, told = site.command(command, site.package(texts))
+    _, result = site.command(command, site.package(texts))
 
-    assert where(PERSONAL, {"log": caplog.text, "reasons": str(told.get("reasons"))}) == []
+    assert where(PERSONAL, {"log": caplog.text, "reasons": str(result.get("reasons"))}) == []
     hidden = [r.getMessage() for r in caplog.records if "sha256:" in r.getMessage()]
     files = {"users.csv", "enrollments.csv", *(["roles.csv"] if "roles.csv" in texts else [])}
     assert files <= {name for name in files for line in hidden if f" in {name}, row" in line}

@@ -37,7 +37,7 @@ def of_site(site: Site, now: dt.datetime) -> list[Notice]:
         return notifications.of_site(connection, site.name, base_url=BASE_URL, now=now)
 
 
-def told(run: Run, now: dt.datetime) -> Delivery:
+def send(run: Run, now: dt.datetime) -> Delivery:
     """Send the notification of a run, and return the result."""
     notice = of_run(run)
     assert notice is not None
@@ -172,11 +172,11 @@ def test_two_processes_send_a_notification_once(site: Site) -> None:
 def test_a_held_plan_is_notified_once(site: Site) -> None:
     """The same held plan is notified once, and another plan again."""
     choose(site)
-    assert told(had(site, day(0), "held", plan_hash="h"), day(0)) is Delivery.SENT
-    assert told(had(site, day(1), "held", plan_hash="h"), day(1)) is Delivery.KNOWN
+    assert send(had(site, day(0), "held", plan_hash="h"), day(0)) is Delivery.SENT
+    assert send(had(site, day(1), "held", plan_hash="h"), day(1)) is Delivery.KNOWN
     had(site, day(2))
-    assert told(had(site, day(3), "held", plan_hash="h"), day(3)) is Delivery.KNOWN
-    assert told(had(site, day(4), "held", plan_hash="i"), day(4)) is Delivery.SENT
+    assert send(had(site, day(3), "held", plan_hash="h"), day(3)) is Delivery.KNOWN
+    assert send(had(site, day(4), "held", plan_hash="i"), day(4)) is Delivery.SENT
 
 
 @pytest.mark.parametrize(
@@ -193,28 +193,28 @@ def test_a_held_plan_is_notified_once(site: Site) -> None:
 def test_a_failure_is_notified_once(site: Site, first: str, again: str) -> None:
     """A failure with the same reason but other ids, paths or numbers is the same cause."""
     choose(site)
-    assert told(had(site, day(0), "failed", reasons=[first]), day(0)) is Delivery.SENT
-    assert told(had(site, day(1), "failed", reasons=[again]), day(1)) is Delivery.KNOWN
+    assert send(had(site, day(0), "failed", reasons=[first]), day(0)) is Delivery.SENT
+    assert send(had(site, day(1), "failed", reasons=[again]), day(1)) is Delivery.KNOWN
     other = had(site, day(2), "failed", reasons=["the roster database does not answer"])
-    assert told(other, day(2)) is Delivery.SENT
+    assert send(other, day(2)) is Delivery.SENT
 
 
 @pytest.mark.parametrize("well", ["succeeded", "succeeded_with_errors", "no_changes"])
 def test_a_failure_after_a_good_run_is_notified_again(site: Site, well: str) -> None:
     """A failure is notified again after a good run."""
     choose(site)
-    assert told(had(site, day(0), "failed"), day(0)) is Delivery.SENT
+    assert send(had(site, day(0), "failed"), day(0)) is Delivery.SENT
     had(site, day(1), well)
-    assert told(had(site, day(2), "failed"), day(2)) is Delivery.SENT
+    assert send(had(site, day(2), "failed"), day(2)) is Delivery.SENT
 
 
 @pytest.mark.parametrize("between", ["held", "rejected", "discarded", "skipped", "failed"])
 def test_a_failure_without_a_good_run_is_not_notified_again(site: Site, between: str) -> None:
     """A failure is not notified again as long as no run was good."""
     choose(site)
-    assert told(had(site, day(0), "failed", reasons=["x"]), day(0)) is Delivery.SENT
+    assert send(had(site, day(0), "failed", reasons=["x"]), day(0)) is Delivery.SENT
     had(site, day(1), between, reasons=["y"])
-    assert told(had(site, day(2), "failed", reasons=["x"]), day(2)) is Delivery.KNOWN
+    assert send(had(site, day(2), "failed", reasons=["x"]), day(2)) is Delivery.KNOWN
 
 
 def test_a_rejection_is_notified_once_for_its_codes(site: Site) -> None:
@@ -222,7 +222,7 @@ def test_a_rejection_is_notified_once_for_its_codes(site: Site) -> None:
     choose(site)
 
     def rejected(number: int, *causes: Cause) -> Delivery:
-        return told(had(site, day(number), "rejected", causes=causes), day(number))
+        return send(had(site, day(number), "rejected", causes=causes), day(number))
 
     header, bytes_ = "schema.missing_header", "csv.invalid_utf8"
     assert rejected(0, Cause(header, "users.csv", 1)) is Delivery.SENT
@@ -239,7 +239,7 @@ def test_errors_are_notified_again_only_after_a_change(site: Site) -> None:
     def with_errors(number: int, rows: int, code: str = "row.invalid_email") -> Delivery:
         causes = (Cause(code, "users.csv", rows),)
         run = had(site, day(number), "no_changes", counts=counts(errors=rows), causes=causes)
-        return told(run, day(number))
+        return send(run, day(number))
 
     assert with_errors(0, 10) is Delivery.SENT
     assert with_errors(1, 12) is Delivery.KNOWN
@@ -258,7 +258,7 @@ def test_errors_are_notified_when_their_causes_change(site: Site) -> None:
     def night(number: int, column: str, **values: Any) -> Delivery:
         causes = (Cause("row.invalid_enum", "users.csv", 12, column=column),)
         run = had(site, day(number), "succeeded_with_errors", counts=MANY, causes=causes, **values)
-        return told(run, day(number))
+        return send(run, day(number))
 
     assert [night(number, "role") for number in range(3)] == [
         Delivery.SENT,
@@ -290,7 +290,7 @@ def test_a_run_of_other_files_fixes_no_errors(site: Site, between: dict[str, Any
         values: dict[str, Any] = {"counts": MANY, "bulk_in_plan": whole}
         run = had(site, day(number), "succeeded_with_errors", causes=causes, **values)
         between.update({name: run.run_id for name, value in between.items() if value is True})
-        return told(run, day(number))
+        return send(run, day(number))
 
     assert night(0) is Delivery.SENT
     had(site, day(0, hour=12), "succeeded", counts=counts(), **between)
@@ -348,8 +348,8 @@ def test_sites_are_notified_separately(site: Site) -> None:
     other = type(site)(f"{site.name}-other", site.folder)
     other.command("init", "--admin", "admin@district.example")
     choose(other)
-    assert told(had(site, day(0), "failed"), day(0)) is Delivery.SENT
-    assert told(had(other, day(0), "failed"), day(0)) is Delivery.SENT
+    assert send(had(site, day(0), "failed"), day(0)) is Delivery.SENT
+    assert send(had(other, day(0), "failed"), day(0)) is Delivery.SENT
 
 
 def switch(site: Site, event: str, at: dt.datetime) -> None:
@@ -369,8 +369,8 @@ def test_a_late_sync_is_notified(site: Site) -> None:
     """A sync that is not done by its deadline is notified once, whatever the reason."""
     choose(site, done_within_hours=3)
     switch(site, "sync_enabled", day(0, hour=12))
-    (told,) = late(site, day(1, hour=6))
-    assert "the sync of 2026-11-03 02:00 UTC was not done by 2026-11-03 05:00 UTC" in told
+    (sentence,) = late(site, day(1, hour=6))
+    assert "the sync of 2026-11-03 02:00 UTC was not done by 2026-11-03 05:00 UTC" in sentence
     assert Topic.FAILED in watch(site, day(1, hour=6))
     assert Topic.FAILED not in watch(site, day(1, hour=7))
     had(site, day(1, hour=2), "held", plan_hash="h")

@@ -37,7 +37,7 @@ from test_no_personal_data import NEVER, PERSONAL, files_below, marked, where
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.long, *(pytest.mark.filterwarnings(told) for told in QUIET)]
+pytestmark = [pytest.mark.long, *(pytest.mark.filterwarnings(rule) for rule in QUIET)]
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOGIN, PASSWORD, TOKEN = "postman", "Zqpassword", "Zqtoken"
@@ -117,8 +117,8 @@ def test_a_held_plan_is_notified(town: Town, tmp_path: Path) -> None:
     wait_for(lambda: town.live.newest()["outcome"] == "succeeded_with_errors" or None)
     town.live.wait(run)
 
-    (told,) = town.new(1)
-    assert told.endswith("rows had errors and were skipped")
+    (second,) = town.new(1)
+    assert second.endswith("rows had errors and were skipped")
     assert "<li>users.csv, " in town.mail.html()
 
 
@@ -150,7 +150,7 @@ def test_a_stale_site_and_its_week_are_notified_once(town: Town) -> None:
     first, second = town.watch(), town.watch()
     assert (first.state, second.state) == ("success", "success")
     assert town.live.states(first) == {
-        **dict.fromkeys(("expire", "tidy", "tell"), "success"),
+        **dict.fromkeys(("expire", "tidy", "notify"), "success"),
         "test": "skipped",
     }
     stale, week = town.new(before)
@@ -160,9 +160,10 @@ def test_a_stale_site_and_its_week_are_notified_once(town: Town) -> None:
 
 def test_the_api_has_the_freshness(town: Town) -> None:
     """The API has the same freshness as the notification."""
-    told = town.live.person("viewer").get("sites/default/freshness")
-    assert (told["days"], told["is_stale"], told["stale_after_days"]) == (10, True, 7)
-    assert told["sentence"].startswith("The newest package was first read on ")
+    freshness = town.live.person("viewer").get("sites/default/freshness")
+    assert (freshness["days"], freshness["is_stale"]) == (10, True)
+    assert freshness["stale_after_days"] == 7
+    assert freshness["sentence"].startswith("The newest package was first read on ")
 
 
 def test_a_test_message_arrives(town: Town) -> None:
@@ -172,7 +173,7 @@ def test_a_test_message_arrives(town: Town) -> None:
     assert asked["dag_id"] == WATCH
     run = town.live.wait(Run(WATCH, asked["dag_run_id"], "queued"))
     assert town.live.states(run) == {
-        **dict.fromkeys(("expire", "tidy", "tell"), "skipped"),
+        **dict.fromkeys(("expire", "tidy", "notify"), "skipped"),
         "test": "success",
     }
     assert town.new(before) == ["Test message: notifications of this site arrive here"]
@@ -181,12 +182,12 @@ def test_a_test_message_arrives(town: Town) -> None:
 def test_a_test_message_needs_a_recipient(town: Town) -> None:
     """Without recipients, or with a paused DAG, a test message is refused with the reason."""
     town.live.oneroster("init", "--site", "quiet", "--admin", "admin@example.org")
-    told = town.live.admin.post("sites/quiet/notices/test", expect=409)
-    assert told["code"] == "notices.nobody"
+    problem = town.live.admin.post("sites/quiet/notices/test", expect=409)
+    assert problem["code"] == "notices.nobody"
     try:
         town.live.api._call("PATCH", f"/api/v2/dags/{WATCH}", body={"is_paused": True})
-        told = town.live.admin.post("sites/default/notices/test", expect=409)
-        assert told["code"] == "notices.paused"
+        problem = town.live.admin.post("sites/default/notices/test", expect=409)
+        assert problem["code"] == "notices.paused"
     finally:
         town.live.api.unpause(WATCH)
 
@@ -205,8 +206,8 @@ def test_a_dead_mail_server_does_not_delay_a_run(town: Town, data: Path) -> None
     assert record.duration_s < BOUND_S
     failure = "not sent by e-mail (connection smtp_default): ConnectionRefusedError"
     assert failure in town.live.logs(run)
-    (told,) = town.hook.bodies[before:]
-    assert told["title"].startswith("Package rejected")
+    (body,) = town.hook.bodies[before:]
+    assert body["title"].startswith("Package rejected")
 
 
 def test_a_dag_run_without_a_record_is_notified(town: Town) -> None:
@@ -215,9 +216,9 @@ def test_a_dag_run_without_a_record_is_notified(town: Town) -> None:
     run = town.live.wait(town.live.api.trigger(UPLOAD, {}))
     assert run.state == "failed"
     wait_for(lambda: town.hook.bodies[before:] or None)
-    (told,) = town.hook.bodies[before:]
-    assert told["title"] == "Sync failed before it could begin — default"
-    assert "before it could begin" in told["message"]
+    (body,) = town.hook.bodies[before:]
+    assert body["title"] == "Sync failed before it could begin — default"
+    assert "before it could begin" in body["message"]
 
 
 def test_a_test_that_does_not_arrive_is_red(town: Town) -> None:

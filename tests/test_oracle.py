@@ -31,8 +31,8 @@ def live_or_shrink(seed: int) -> int:
         return len(live(seed, DAYS))
     except DivergenceError as error:
         steps, wrong = shrink(error.steps)
-        told = "\n".join(wrong)
-        raise AssertionError(f"seed {seed}:\n{told}\nafter:\n{as_text(steps)}") from error
+        differences = "\n".join(wrong)
+        raise AssertionError(f"seed {seed}:\n{differences}\nafter:\n{as_text(steps)}") from error
 
 
 @pytest.mark.case("b60")

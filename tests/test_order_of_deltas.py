@@ -51,7 +51,7 @@ def given_name(site: Site, sourced_id: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("told", "moment"),
+    ("text", "moment"),
     [
         ("2026-09-01T08:00:00.000Z", "2026-09-01T08:00:00.000000Z"),
         ("2026-09-01T08:00:00Z", "2026-09-01T08:00:00.000000Z"),
@@ -66,9 +66,9 @@ def given_name(site: Site, sourced_id: str) -> str:
         (None, None),
     ],
 )
-def test_moments_are_compared_in_utc(told: str | None, moment: str | None) -> None:
+def test_moments_are_compared_in_utc(text: str | None, moment: str | None) -> None:
     """Times of all zones and precisions have one form in UTC; an invalid one gives null."""
-    assert in_utc(pa.array([told, "2026-09-01", told], pa.string()))[0].as_py() == moment
+    assert in_utc(pa.array([text, "2026-09-01", text], pa.string()))[0].as_py() == moment
 
 
 def test_only_staff_is_known(site: Site) -> None:

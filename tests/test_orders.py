@@ -60,8 +60,8 @@ def product(site: Site) -> Product:
 
 def hash_of(site: Site, package: str) -> str:
     """Return the hash of a package's plan."""
-    told = site.command("plan", site.package({"users.csv": PACKAGES[package]}))[1]
-    return str(told["plan_hash"])
+    result = site.command("plan", site.package({"users.csv": PACKAGES[package]}))[1]
+    return str(result["plan_hash"])
 
 
 def check(walk: Walk, approvable: str | None = None) -> None:
@@ -315,11 +315,11 @@ def test_random_orders_of_calls(
     for _ in range(runs):
         product.site.command("sync", product.site.package({"users.csv": staff(EVERYBODY)}))
         product.begin_another()
-        told = []
+        calls = []
         for _ in range(20):
             choices: list[str | Deed] = [*TASKS, *OTHERS]
             deed = drawn.choice(choices)
-            told.append(str(deed))
+            calls.append(str(deed))
             before = product.roster()
             if not isinstance(deed, Deed):
                 product.call(deed)
@@ -329,6 +329,6 @@ def test_random_orders_of_calls(
                 product.decide(deed)
             after, run = product.roster(), product.run
             if before != after and after[0] == DANGEROUS[0]:
-                assert run is not None, told
+                assert run is not None, calls
                 decided = (run.decision, run.decided_hash)
-                assert (deed, *decided) == ("apply", "approved", approvable), told
+                assert (deed, *decided) == ("apply", "approved", approvable), calls

@@ -15,7 +15,7 @@ from oneroster_sync import database, runs, settings
 from oneroster_sync.operations.retention import delete_expired
 from oneroster_sync.runs import other_people
 from oneroster_sync.settings import Keeping
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 from test_retention import age
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def test_both_names_are_kept_with_the_run(site: Site, caplog: pytest.LogCaptureF
 
     assert "semantic.identity_reuse" in site.codes(run)
     assert names(site, run) == {"bob": NAMES}
-    told = site.rows("select f.* from run_findings f where run_id::text = :run", run=run["run_id"])
-    told += site.rows("select c.* from run_causes c where run_id::text = :run", run=run["run_id"])
-    told += site.rows("select r.* from runs r where run_id::text = :run", run=run["run_id"])
-    for text in (str(told), caplog.text, str(run), said(site, "history")[1]):
+    found = site.rows("select f.* from run_findings f where run_id::text = :run", run=run["run_id"])
+    found += site.rows("select c.* from run_causes c where run_id::text = :run", run=run["run_id"])
+    found += site.rows("select r.* from runs r where run_id::text = :run", run=run["run_id"])
+    for text in (str(found), caplog.text, str(run), run_command(site, "history")[1]):
         assert not [word for word in WORDS if word in text]
 
 

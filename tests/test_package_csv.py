@@ -18,7 +18,7 @@ from golden.school import (
     changed,
     folder_of,
     opened,
-    told,
+    summarize,
 )
 from oneroster_sync.stages.extract import csv_lines
 
@@ -67,7 +67,7 @@ def test_empty_file_is_refused(tmp_path: Path, profile: str, file: str, text: st
     extracted = opened(folder_of({**SCHOOL, file: text}, tmp_path / "p"), profile)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("table.missing_header", file, None)]
+    assert summarize(extracted.findings) == [("table.missing_header", file, None)]
 
 
 @pytest.mark.parametrize("text", [HEADER, f"{HEADER}\n", f"{HEADER}\r\n\r\n"])
@@ -78,7 +78,7 @@ def test_file_without_rows_is_named(tmp_path: Path, text: str) -> None:
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("table.no_rows", FILE, None)]
+    assert summarize(tolerant.findings) == [("table.no_rows", FILE, None)]
     assert tolerant.rows["users"] == 0
     assert strict.refused
 
@@ -100,7 +100,7 @@ def test_other_encodings_are_refused(
     extracted = opened(folder_of(school_with(users), tmp_path / "p"), profile)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("csv.invalid_utf8", FILE, 3)]
+    assert summarize(extracted.findings) == [("csv.invalid_utf8", FILE, 3)]
     assert f"byte {byte} of the row is {shown}" in expected_of(extracted)
 
 
@@ -110,7 +110,7 @@ def test_utf_16_is_refused(tmp_path: Path, encoding: str) -> None:
     extracted = opened(folder_of(school_with(USERS.encode(encoding)), tmp_path / "p"))
 
     assert extracted.refused
-    assert told(extracted.findings) == [("csv.invalid_utf8", FILE, 1)]
+    assert summarize(extracted.findings) == [("csv.invalid_utf8", FILE, 1)]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_broken_utf_8_is_refused(tmp_path: Path, data: bytes) -> None:
     extracted = opened(folder_of(school_with(users), tmp_path / "p"))
 
     assert extracted.refused
-    assert told(extracted.findings) == [("csv.invalid_utf8", FILE, 8)]
+    assert summarize(extracted.findings) == [("csv.invalid_utf8", FILE, 8)]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -148,7 +148,7 @@ def test_layout_does_not_matter(tmp_path: Path, profile: str, text: str) -> None
 
     extracted = opened(folder_of(school_with(text), tmp_path / "p"), profile)
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
     assert extracted.tables == plain.tables
 
 
@@ -183,7 +183,7 @@ def test_names_are_kept_as_they_are(tmp_path: Path, name: str, field: str) -> No
 
     extracted = opened(folder_of(texts, tmp_path / "p"), "strict")
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
     assert extracted.tables["users"]["givenName"].to_pylist() == ["Ann", field, "Cat", "Dan"]
 
 
@@ -248,7 +248,7 @@ def test_broken_grammar_refuses_the_file(
 
     assert extracted.refused
     assert extracted.tables == {}
-    assert told(extracted.findings) == [(code, FILE, row)]
+    assert summarize(extracted.findings) == [(code, FILE, row)]
 
 
 @pytest.mark.parametrize(("old", "new", "code", "row"), GRAMMAR_OF_STRICT)
@@ -259,7 +259,7 @@ def test_strict_refuses_what_breaks_the_grammar(
     extracted = opened(folder_of(changed(SCHOOL, FILE, old, new), tmp_path / "p"), "strict")
 
     assert extracted.refused
-    assert told(extracted.findings) == [(code, FILE, row)]
+    assert summarize(extracted.findings) == [(code, FILE, row)]
 
 
 def test_file_of_bare_carriage_returns_is_refused(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_file_of_bare_carriage_returns_is_refused(tmp_path: Path) -> None:
     extracted = opened(folder_of(school_with(USERS.replace("\n", "\r")), tmp_path / "p"))
 
     assert extracted.refused
-    assert told(extracted.findings) == [("csv.bare_carriage_return", FILE, 1)]
+    assert summarize(extracted.findings) == [("csv.bare_carriage_return", FILE, 1)]
 
 
 @pytest.mark.parametrize("lone", [True, False])
@@ -284,7 +284,7 @@ def test_wrong_delimiter_is_named(tmp_path: Path, *, lone: bool, delimiter: str)
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("csv.wrong_delimiter", FILE, None)]
+    assert summarize(extracted.findings) == [("csv.wrong_delimiter", FILE, None)]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -295,7 +295,7 @@ def test_too_long_line_is_refused(tmp_path: Path, profile: str) -> None:
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("csv.field_too_large", FILE, 3)]
+    assert summarize(extracted.findings) == [("csv.field_too_large", FILE, 3)]
 
 
 @pytest.mark.case("c13")
@@ -306,17 +306,17 @@ def test_length_of_a_line_is_a_limit(tmp_path: Path) -> None:
     assert not opened(package, line=300).refused
     extracted = opened(package, line=299)
 
-    assert told(extracted.findings) == [("csv.field_too_large", FILE, 8)]
+    assert summarize(extracted.findings) == [("csv.field_too_large", FILE, 8)]
 
 
-def test_only_the_first_reason_of_a_broken_file_is_told(tmp_path: Path) -> None:
+def test_only_the_first_reason_of_a_broken_file_is_reported(tmp_path: Path) -> None:
     """A file that is refused at one row has no findings for later rows."""
     texts = changed(SCHOOL, FILE, ",Bob,", ',"Bob,')
     texts = changed(texts, FILE, ",Cat,", ',"Cat,')
 
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
-    assert told(extracted.findings) == [("csv.field_line_break", FILE, 3)]
+    assert summarize(extracted.findings) == [("csv.field_line_break", FILE, 3)]
 
 
 # Row numbers
@@ -328,7 +328,7 @@ def test_rows_are_numbered_as_in_a_spreadsheet(tmp_path: Path) -> None:
 
     extracted = opened(folder_of(school_with(text), tmp_path / "p"))
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
     assert list(zip(sourced_ids(extracted), row_numbers(extracted), strict=True)) == [
         ("ann", 3),
         ("bob", 6),
@@ -356,7 +356,7 @@ def test_blocks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
     assert whole.rows["users"] == 39
     assert cut.rows == whole.rows
-    assert told(cut.findings) == told(whole.findings) != []
+    assert summarize(cut.findings) == summarize(whole.findings) != []
     by_row = [("row", "ascending")]
     for name, table in whole.tables.items():
         assert cut.tables[name].sort_by(by_row) == table.sort_by(by_row)
@@ -374,7 +374,7 @@ def test_row_numbers_hold_in_large_files(tmp_path: Path, at: int) -> None:
     extracted = opened(folder_of({**SCHOOL, "orgs.csv": text}, tmp_path / "p"))
 
     assert extracted.refused
-    assert told(extracted.findings) == [("csv.unclosed_quote", "orgs.csv", at)]
+    assert summarize(extracted.findings) == [("csv.unclosed_quote", "orgs.csv", at)]
 
 
 # Rows

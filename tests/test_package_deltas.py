@@ -98,7 +98,7 @@ def delta(tmp_path_factory: pytest.TempPathFactory) -> Checked:
 
 
 @pytest.mark.parametrize(
-    ("file", "sourced_id", "said"),
+    ("file", "sourced_id", "expected"),
     [
         ("users.csv", "ann", []),
         ("users.csv", "bob", []),
@@ -120,14 +120,14 @@ def delta(tmp_path_factory: pytest.TempPathFactory) -> Checked:
     ],
 )
 def test_row_of_a_delta(
-    delta: Checked, file: str, sourced_id: str, said: list[tuple[str, str, str]]
+    delta: Checked, file: str, sourced_id: str, expected: list[tuple[str, str, str]]
 ) -> None:
     """A delta row needs a status and a time; a row that removes needs no other value."""
     (line,) = [line for line in DELTA[file].splitlines() if line.startswith(f"{sourced_id},")]
 
     found = findings_of(delta, file, row_of(DELTA, file, line))
 
-    assert [(one["code"], one["column"], one["severity"]) for one in found] == said
+    assert [(one["code"], one["column"], one["severity"]) for one in found] == expected
 
 
 @pytest.mark.parametrize(

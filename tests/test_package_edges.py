@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golden.school import SCHOOL, changed, folder_of, opened, told
+from golden.school import SCHOOL, changed, folder_of, opened, summarize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def test_empty_cells_behind_rows_are_cut(tmp_path: Path, end: str) -> None:
     extracted = read(tmp_path, ending(USERS, end, 3, 5))
 
     assert ids(extracted) == STAFF
-    assert told(extracted.findings) == [("table.surplus_cells", "users.csv", 3)]
+    assert summarize(extracted.findings) == [("table.surplus_cells", "users.csv", 3)]
     assert extracted.tables["users"]["familyName"].to_pylist() == ["Lee", "Ray", "Orr", "Fox"]
 
 
@@ -68,7 +68,7 @@ def test_empty_headers_at_the_end_are_cut(tmp_path: Path) -> None:
     extracted = read(tmp_path, ending(USERS, ",,"))
 
     assert ids(extracted) == STAFF
-    assert told(extracted.findings) == [("table.surplus_cells", "users.csv", 1)]
+    assert summarize(extracted.findings) == [("table.surplus_cells", "users.csv", 1)]
 
 
 def test_value_behind_the_last_column_is_an_error(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_unquoted_comma_is_an_error(tmp_path: Path, old: str, new: str) -> None:
 
 def test_empty_cells_in_strict_are_as_the_standard_has_them(tmp_path: Path) -> None:
     """In strict a row of another width is an error, and an empty header refuses the file."""
-    assert told(read(tmp_path, ending(USERS, ",,"), "strict").findings) == [
+    assert summarize(read(tmp_path, ending(USERS, ",,"), "strict").findings) == [
         ("table.duplicate_header", "users.csv", None)
     ]
 
@@ -119,7 +119,7 @@ def test_columns_that_every_row_lacks_are_missing_ones(tmp_path: Path) -> None:
 
     assert ids(extracted) == STAFF
     assert extracted.ignored == 2
-    codes = [code for code, _, _ in told(extracted.findings)]
+    codes = [code for code, _, _ in summarize(extracted.findings)]
     assert codes == ["table.missing_cells", *["schema.missing_header"] * 5]
 
 
@@ -140,7 +140,7 @@ def test_file_that_stops_within_a_row_is_cut_off(tmp_path: Path, profile: str) -
     extracted = read(tmp_path, USERS[:at], profile)
 
     assert extracted.refused
-    assert ("table.cut_off", "users.csv", 5) in told(extracted.findings)
+    assert ("table.cut_off", "users.csv", 5) in summarize(extracted.findings)
 
 
 def test_last_line_without_an_end_is_used(tmp_path: Path) -> None:
@@ -148,4 +148,4 @@ def test_last_line_without_an_end_is_used(tmp_path: Path) -> None:
     extracted = read(tmp_path, USERS.rstrip("\n"))
 
     assert ids(extracted) == STAFF
-    assert told(extracted.findings) == []
+    assert summarize(extracted.findings) == []

@@ -17,7 +17,7 @@ from golden.school import (
     folder_of,
     manifest,
     opened,
-    told,
+    summarize,
     without,
     zip_of,
 )
@@ -55,7 +55,7 @@ def test_file_that_is_denied_must_not_be_there(tmp_path: Path, profile: str, fil
 
     assert extracted.refused
     row = texts[NAME].splitlines().index(f"file.{file},absent") + 1
-    assert ("manifest.file_unexpected", f"{file}.csv", row) in told(extracted.findings)
+    assert ("manifest.file_unexpected", f"{file}.csv", row) in summarize(extracted.findings)
 
 
 def test_absent_file_changes_nothing_of_its_kind(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_file_that_is_never_opened_may_be_missing(tmp_path: Path) -> None:
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert [(c, f) for c, f, _ in told(tolerant.findings)] == [
+    assert [(c, f) for c, f, _ in summarize(tolerant.findings)] == [
         ("manifest.file_missing", "demographics.csv")
     ]
     assert strict.refused
@@ -107,7 +107,7 @@ def test_unknown_property_is_ignored(tmp_path: Path, name: str) -> None:
 
     last = len(SCHOOL[NAME].splitlines()) + 1
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("manifest.unknown_property", NAME, last)]
+    assert summarize(tolerant.findings) == [("manifest.unknown_property", NAME, last)]
     assert strict.refused
 
 
@@ -118,7 +118,7 @@ def test_source_may_be_named(tmp_path: Path, profile: str) -> None:
 
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_unknown_file_is_not_used(tmp_path: Path, name: str, data: bytes) -> Non
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("package.unknown_file", name, None)]
+    assert summarize(tolerant.findings) == [("package.unknown_file", name, None)]
     assert "roles" not in tolerant.tables
     assert strict.refused
 
@@ -152,7 +152,7 @@ def test_missing_property_is_a_warning(tmp_path: Path, name: str) -> None:
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("manifest.missing_property", NAME, None)]
+    assert summarize(tolerant.findings) == [("manifest.missing_property", NAME, None)]
     assert tolerant.findings.table()["column"].to_pylist() == [name]
     assert tolerant.modes == opened(folder_of(SCHOOL, tmp_path / "whole")).modes
     assert strict.refused
@@ -175,7 +175,7 @@ def test_delta_of_one_file_is_a_package(tmp_path: Path) -> None:
 
     for profile in PROFILES:
         extracted = opened(folder_of(texts, tmp_path / profile), profile)
-        assert (extracted.refused, told(extracted.findings)) == (False, [])
+        assert (extracted.refused, summarize(extracted.findings)) == (False, [])
         assert list(extracted.tables) == ["orgs"]
 
 
@@ -193,7 +193,7 @@ def test_layout_of_the_manifest_does_not_matter(tmp_path: Path, text: str) -> No
     """A byte order mark, line ends, trailing blank lines and quotes of a manifest do not matter."""
     extracted = opened(folder_of(with_manifest(text, {}), tmp_path / "p"), "strict")
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_broken_manifest_is_a_finding(tmp_path: Path, text: bytes) -> None:
     extracted = opened(folder_of({**SCHOOL, NAME: text}, tmp_path / "p"))
 
     assert extracted.refused
-    assert told(extracted.findings)[-1][1] == NAME
+    assert summarize(extracted.findings)[-1][1] == NAME
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -222,7 +222,7 @@ def test_manifest_alone_changes_nothing(tmp_path: Path, profile: str) -> None:
     """A package whose manifest calls every file absent is valid and empty."""
     extracted = opened(zip_of({NAME: manifest("1.2")}, tmp_path / "p.zip"), profile)
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
     assert extracted.tables == {}
 
 

@@ -21,7 +21,7 @@ from golden.school import (
     folder_of,
     manifest,
     opened,
-    told,
+    summarize,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_essential_column_must_be_there(
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
 
     assert extracted.refused
-    assert told(extracted.findings)[-1] == ("schema.missing_header", file, 1)
+    assert summarize(extracted.findings)[-1] == ("schema.missing_header", file, 1)
     assert extracted.findings.table()["column"].to_pylist()[-1] == column
 
 
@@ -97,7 +97,7 @@ def test_nearest_name_is_suggested(tmp_path: Path, file: str, column: str, missp
     extracted = opened(folder_of({**SCHOOL, file: text}, tmp_path / "p"))
 
     assert extracted.refused
-    assert ("schema.missing_header", file, 1) in told(extracted.findings)
+    assert ("schema.missing_header", file, 1) in summarize(extracted.findings)
     expected = extracted.findings.table()["expected"].to_pylist()
     assert f"{column}; found {misspelt}: did you mean {column}?" in expected
     assert "schema.unknown_column" not in codes(extracted.findings)
@@ -124,7 +124,7 @@ def test_other_columns_may_be_missing(tmp_path: Path, file: str, column: str) ->
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("schema.missing_header", file, 1)]
+    assert summarize(tolerant.findings) == [("schema.missing_header", file, 1)]
     assert codes(tolerant.findings, "warning") == ["schema.missing_header"]
     assert strict.refused
     assert codes(strict.findings, "error") == ["schema.missing_header"]
@@ -161,7 +161,7 @@ def test_header_is_understood_where_it_is_clear(
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [(code, FILE, 1)]
+    assert summarize(tolerant.findings) == [(code, FILE, 1)]
     assert tolerant.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
     assert strict.refused
 
@@ -188,7 +188,7 @@ def test_header_must_not_stand_twice(tmp_path: Path, profile: str, old: str, new
     extracted = opened(package, profile)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("table.duplicate_header", FILE, None)]
+    assert summarize(extracted.findings) == [("table.duplicate_header", FILE, None)]
 
 
 def test_header_that_would_stand_twice_once_understood_is_refused(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_columns_may_stand_in_another_order(tmp_path: Path) -> None:
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("schema.column_order", FILE, 1)]
+    assert summarize(tolerant.findings) == [("schema.column_order", FILE, 1)]
     assert tolerant.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
     assert strict.refused
 
@@ -226,7 +226,7 @@ def test_metadata_columns_are_kept_out(tmp_path: Path) -> None:
 
     for profile in PROFILES:
         extracted = opened(folder_of(school_with(text), tmp_path / profile), profile)
-        assert (extracted.refused, told(extracted.findings)) == (False, [])
+        assert (extracted.refused, summarize(extracted.findings)) == (False, [])
         assert "Elm" not in str(extracted.tables)
 
 
@@ -235,7 +235,7 @@ def test_metadata_column_in_the_middle_is_an_order(tmp_path: Path) -> None:
     text = _with_column(USERS, 5, "metadata.address", "12 Elm Street")
     package = folder_of(school_with(text), tmp_path / "p")
 
-    assert told(opened(package).findings) == [("schema.column_order", FILE, 1)]
+    assert summarize(opened(package).findings) == [("schema.column_order", FILE, 1)]
     assert opened(package, "strict").refused
 
 
@@ -247,7 +247,7 @@ def test_unknown_column_is_not_read(tmp_path: Path) -> None:
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("schema.unknown_column", FILE, 1)]
+    assert summarize(tolerant.findings) == [("schema.unknown_column", FILE, 1)]
     assert "Elm" not in str(tolerant.tables)
     assert strict.refused
 
@@ -273,7 +273,7 @@ def test_columns_of_another_version_are_refused(tmp_path: Path, texts: Texts, pr
     extracted = opened(folder_of(texts, tmp_path / "p"), profile)
 
     assert extracted.refused
-    assert told(extracted.findings)[-1] == ("schema.version_mismatch", FILE, 1)
+    assert summarize(extracted.findings)[-1] == ("schema.version_mismatch", FILE, 1)
 
 
 def test_columns_of_1_1_under_1_2_are_refused(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_columns_of_1_1_under_1_2_are_refused(tmp_path: Path) -> None:
     extracted = opened(folder_of({**texts, "roles.csv": SCHOOL_1_2["roles.csv"]}, tmp_path / "p"))
 
     assert extracted.refused
-    assert told(extracted.findings)[-1] == ("schema.version_mismatch", FILE, 1)
+    assert summarize(extracted.findings)[-1] == ("schema.version_mismatch", FILE, 1)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -297,5 +297,5 @@ def test_lone_file_of_1_0_has_its_own_names(tmp_path: Path, profile: str) -> Non
 
     extracted = opened(path, profile)
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
     assert extracted.tables["courses"]["grades"].to_pylist() == ["09"]

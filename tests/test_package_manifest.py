@@ -19,7 +19,7 @@ from golden.school import (
     codes,
     folder_of,
     opened,
-    told,
+    summarize,
     without,
     zip_of,
 )
@@ -55,7 +55,7 @@ def test_package_without_manifest_is_bulk(tmp_path: Path, texts: Texts, version:
     extracted = opened(package)
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("package.missing_manifest", None, None)]
+    assert summarize(extracted.findings) == [("package.missing_manifest", None, None)]
     assert extracted.version == version
     present = {f"{name}.csv" for name, mode in extracted.modes.items() if mode == "bulk"}
     assert present == set(texts) - {NAME}
@@ -67,7 +67,7 @@ def test_strict_wants_a_manifest(tmp_path: Path) -> None:
     extracted = opened(zip_of(without(SCHOOL, NAME), tmp_path / "p.zip"), "strict")
 
     assert extracted.refused
-    assert told(extracted.findings) == [("package.missing_manifest", None, None)]
+    assert summarize(extracted.findings) == [("package.missing_manifest", None, None)]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -80,7 +80,7 @@ def test_lone_file_needs_no_manifest(tmp_path: Path, profile: str, name: str) ->
     extracted = opened(path, profile)
 
     assert not extracted.refused
-    assert told(extracted.findings) == []
+    assert summarize(extracted.findings) == []
     assert [f"{n}.csv" for n, mode in extracted.modes.items() if mode != "absent"] == [name]
 
 
@@ -112,7 +112,7 @@ def test_users_of_1_2_without_roles_are_refused(tmp_path: Path) -> None:
     extracted = opened(folder_of(without(texts, "roles.csv"), tmp_path / "p"))
 
     assert extracted.refused
-    assert told(extracted.findings) == [("package.missing_file", "roles.csv", None)]
+    assert summarize(extracted.findings) == [("package.missing_file", "roles.csv", None)]
 
 
 def _as_1_2(texts: Texts) -> Texts:
@@ -128,7 +128,7 @@ def test_users_of_1_1_under_a_manifest_of_1_2_are_read_as_1_1(tmp_path: Path) ->
 
     assert not tolerant.refused
     assert tolerant.version == "1.1"
-    assert ("schema.version_mismatch", "users.csv", 1) in told(tolerant.findings)
+    assert ("schema.version_mismatch", "users.csv", 1) in summarize(tolerant.findings)
     assert tolerant.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
     assert strict.refused
 
@@ -165,7 +165,7 @@ def test_manifest_begins_with_its_header(tmp_path: Path, profile: str, text: str
     extracted = opened(folder_of(with_manifest(text), tmp_path / "p"), profile)
 
     assert extracted.refused
-    assert [(code, file) for code, file, _ in told(extracted.findings)] == [
+    assert [(code, file) for code, file, _ in summarize(extracted.findings)] == [
         ("manifest.invalid_header", NAME)
     ]
 
@@ -180,7 +180,7 @@ def test_version_must_be_supported(tmp_path: Path, profile: str, version: str) -
     extracted = opened(package, profile)
 
     assert extracted.refused
-    assert told(extracted.findings)[-1] == ("manifest.unsupported_version", NAME, 3)
+    assert summarize(extracted.findings)[-1] == ("manifest.unsupported_version", NAME, 3)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -205,7 +205,7 @@ def test_editions_of_a_version_are_that_version(
     extracted = opened(folder_of(changed(texts, NAME, old, new), tmp_path / "p"))
 
     assert not extracted.refused
-    assert (extracted.version, told(extracted.findings)) == (meant, [])
+    assert (extracted.version, summarize(extracted.findings)) == (meant, [])
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -217,7 +217,7 @@ def test_manifest_version_is_one(tmp_path: Path, profile: str, version: str) -> 
     extracted = opened(folder_of(changed(SCHOOL, NAME, old, new), tmp_path / "p"), profile)
 
     assert extracted.refused
-    assert told(extracted.findings)[-1] == ("manifest.invalid_version", NAME, 2)
+    assert summarize(extracted.findings)[-1] == ("manifest.invalid_version", NAME, 2)
 
 
 def test_manifest_version_that_a_spreadsheet_shortened_is_understood(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_manifest_version_that_a_spreadsheet_shortened_is_understood(tmp_path: P
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("manifest.invalid_version", NAME, 2)]
+    assert summarize(tolerant.findings) == [("manifest.invalid_version", NAME, 2)]
     assert strict.refused
 
 
@@ -252,7 +252,7 @@ def test_version_that_fits_one_only_is_read(
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert (tolerant.version, told(tolerant.findings)) == (
+    assert (tolerant.version, summarize(tolerant.findings)) == (
         meant,
         [("manifest.spelling", NAME, 3)],
     )
@@ -269,7 +269,7 @@ def test_header_of_a_manifest_may_say_property_value(tmp_path: Path) -> None:
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("manifest.spelling", NAME, 1)]
+    assert summarize(tolerant.findings) == [("manifest.spelling", NAME, 1)]
     assert codes(strict.findings) == ["manifest.invalid_header"]
 
 
@@ -302,7 +302,7 @@ def test_mode_must_be_known(tmp_path: Path, profile: str, mode: str) -> None:
 
     assert extracted.refused
     row = SCHOOL[NAME].splitlines().index("file.users,bulk") + 1
-    assert told(extracted.findings)[-1] == ("manifest.invalid_mode", NAME, row)
+    assert summarize(extracted.findings)[-1] == ("manifest.invalid_mode", NAME, row)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -313,7 +313,7 @@ def test_property_must_not_stand_twice(tmp_path: Path, profile: str, line: str) 
 
     assert extracted.refused
     last = len(SCHOOL[NAME].splitlines()) + 1
-    assert told(extracted.findings)[-1] == ("manifest.duplicate_property", NAME, last)
+    assert summarize(extracted.findings)[-1] == ("manifest.duplicate_property", NAME, last)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -330,4 +330,4 @@ def test_file_that_is_promised_must_be_there(
     assert extracted.refused
     assert not extracted.tables
     row = texts[NAME].splitlines().index(f"file.{file},{mode}") + 1
-    assert ("manifest.file_missing", f"{file}.csv", row) in told(extracted.findings)
+    assert ("manifest.file_missing", f"{file}.csv", row) in summarize(extracted.findings)

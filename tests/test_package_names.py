@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golden.school import SCHOOL, changed, codes, folder_of, opened, told, zip_of
+from golden.school import SCHOOL, changed, codes, folder_of, opened, summarize, zip_of
 from oneroster_sync.sources.sniff import wrong_kind
 from oneroster_sync.standard.kinds import Kind
 
@@ -94,9 +94,18 @@ def test_nothing_is_read_as_xml(site: Site) -> None:
     entity = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
     texts = {**SCHOOL, "[Content_Types].xml": entity, "xl.csv": entity}
     package = zip_of(changed(texts, "users.csv", ",Bob,", ",<b>&b;</b>,"), site.folder / "p.zip")
-    told = [sys.executable, "-c", WITHOUT_XML, "sync", str(package), "--site", site.name, "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        WITHOUT_XML,
+        "sync",
+        str(package),
+        "--site",
+        site.name,
+        "--json",
+    ]
 
-    done = subprocess.run(told, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert json.loads(done.stdout)["outcome"] == "succeeded"
     assert "root:" not in done.stderr
@@ -119,7 +128,7 @@ def test_entry_that_is_no_file_is_refused(tmp_path: Path, kind: int) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
+    assert summarize(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
 
 
 def test_link_in_a_folder_is_refused(tmp_path: Path) -> None:
@@ -133,7 +142,7 @@ def test_link_in_a_folder_is_refused(tmp_path: Path) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
+    assert summarize(extracted.findings) == [("zip.unsafe_entry", "users.csv", None)]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -149,7 +158,7 @@ def test_name_that_stands_twice_is_refused(tmp_path: Path, other: str) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.duplicate_name", other, None)]
+    assert summarize(extracted.findings) == [("zip.duplicate_name", other, None)]
 
 
 # Folders and stray files
@@ -171,7 +180,7 @@ def test_one_folder_is_used(tmp_path: Path, folder: str) -> None:
     tolerant, strict = opened(package), opened(package, "strict")
 
     assert not tolerant.refused
-    assert told(tolerant.findings) == [("zip.single_folder", None, None)]
+    assert summarize(tolerant.findings) == [("zip.single_folder", None, None)]
     assert tolerant.tables["users"].num_rows == 4
     assert strict.refused
     assert codes(strict.findings) == ["zip.single_folder"]
@@ -184,7 +193,7 @@ def test_folder_in_a_folder_is_used(tmp_path: Path) -> None:
     extracted = opened(tmp_path / "p")
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("zip.single_folder", None, None)]
+    assert summarize(extracted.findings) == [("zip.single_folder", None, None)]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +214,7 @@ def test_litter_is_ignored(tmp_path: Path, litter: str) -> None:
     for profile in PROFILES:
         extracted = opened(package, profile)
         assert not extracted.refused
-        assert told(extracted.findings) == []
+        assert summarize(extracted.findings) == []
 
 
 def test_folder_entry_is_nothing(tmp_path: Path) -> None:
@@ -223,7 +232,7 @@ def test_folders_in_folders_are_used(tmp_path: Path, folder: str) -> None:
     extracted = opened(zip_of(texts, tmp_path / "p.zip"))
 
     assert not extracted.refused
-    assert told(extracted.findings) == [
+    assert summarize(extracted.findings) == [
         ("zip.single_folder", None, None),
         ("package.unknown_file", "readme.txt", None),
     ]
@@ -273,7 +282,7 @@ def test_file_below_the_root_is_not_opened(tmp_path: Path) -> None:
     extracted = opened(package)
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("package.unknown_file", "old/notes.csv", None)]
+    assert summarize(extracted.findings) == [("package.unknown_file", "old/notes.csv", None)]
     assert opened(package, "strict").refused
 
 
@@ -296,7 +305,7 @@ def test_names_that_mean_one_file_are_read(tmp_path: Path, name: str, file: str)
     extracted = opened(zip_of(texts, tmp_path / "p.zip"))
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("package.file_spelling", name, None)]
+    assert summarize(extracted.findings) == [("package.file_spelling", name, None)]
     assert extracted.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
     assert opened(zip_of(texts, tmp_path / "s.zip"), "strict").refused
 
@@ -318,7 +327,7 @@ def test_names_in_other_letters_are_understood(tmp_path: Path) -> None:
 
     assert not tolerant.refused
     assert set(codes(tolerant.findings)) == {"package.file_spelling"}
-    assert len(told(tolerant.findings)) == len(SCHOOL)
+    assert len(summarize(tolerant.findings)) == len(SCHOOL)
     assert tolerant.tables["users"].num_rows == 4
     assert opened(package, "strict").refused
 

@@ -19,7 +19,7 @@ from golden.school import (
     folder_of,
     manifest,
     opened,
-    told,
+    summarize,
     without,
 )
 
@@ -116,7 +116,7 @@ def test_strict_repairs_nothing(
     assert codes(extracted.findings, "error") == [code]
     assert (table["row"].to_pylist(), table["rows"].to_pylist()) == ([row], [rows])
     assert table["column"].to_pylist() == [column]
-    assert told(extracted.findings) == [(code, file, row)]
+    assert summarize(extracted.findings) == [(code, file, row)]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_value_that_could_mean_several_things_is_not_repaired(
     """A value with several possible readings goes to the suites unchanged."""
     extracted = opened(folder_of(changed(SCHOOL, file, old, new), tmp_path / "p"))
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
     assert value in extracted.tables[file.removesuffix(".csv")][column].to_pylist()
 
 
@@ -172,7 +172,7 @@ def test_null_is_blank_where_no_cell_is_empty(tmp_path: Path, word: str) -> None
     extracted = opened(folder_of(texts, tmp_path / "p"))
 
     assert not extracted.refused
-    assert {code for code, _, _ in told(extracted.findings)} == {"row.null_word"}
+    assert {code for code, _, _ in summarize(extracted.findings)} == {"row.null_word"}
     assert extracted.tables == opened(folder_of(SCHOOL, tmp_path / "plain")).tables
     assert opened(folder_of(texts, tmp_path / "strict"), "strict").refused
 
@@ -222,7 +222,7 @@ def test_delta_keeps_status_and_date(tmp_path: Path) -> None:
 
     for profile in ("tolerant", "strict"):
         extracted = opened(folder_of(texts, tmp_path / profile), profile)
-        assert (extracted.refused, told(extracted.findings)) == (False, [])
+        assert (extracted.refused, summarize(extracted.findings)) == (False, [])
         assert extracted.tables["orgs"]["status"].to_pylist() == ["active"]
 
 
@@ -234,7 +234,7 @@ def test_findings_of_all_files_are_collected(tmp_path: Path) -> None:
 
     extracted = opened(folder_of(without(texts, "manifest.csv"), tmp_path / "p"))
 
-    assert told(extracted.findings) == [
+    assert summarize(extracted.findings) == [
         ("package.missing_manifest", None, None),
         ("schema.column_order", "orgs.csv", 1),
         ("row.invalid_enum", "classes.csv", 2),

@@ -269,9 +269,9 @@ def test_good_rows_beside_failing_ones_are_not_named(faulty: Checked) -> None:
 def test_findings_hold_no_values(faulty: Checked) -> None:
     """A finding never repeats a name, an address or any other value than the sourcedId."""
     for one in faulty.findings.table().to_pylist():
-        said = " ".join(str(one[key]) for key in ("code", "file", "column", "expected"))
+        text = " ".join(str(one[key]) for key in ("code", "file", "column", "expected"))
         for value in ("Given", "Family", "Shared", "shared", "@", "pupil", "maybe", "09/01", LONG):
-            assert value not in said
+            assert value not in text
 
 
 def test_strict_rejects_what_tolerant_quarantines(tmp_path: Path) -> None:

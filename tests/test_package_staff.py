@@ -25,7 +25,7 @@ from golden.school import (
     codes,
     folder_of,
     opened,
-    told,
+    summarize,
     without,
 )
 
@@ -92,7 +92,7 @@ def test_every_such_role_stays_outside(tmp_path: Path, texts: Texts, role: str) 
     assert ids(extracted) == ["ann", "bob", "dan"]
     assert ids(extracted, "enrollments") == ["ann-m1", "ann-m2", "bob-a1"]
     assert extracted.ignored == 3
-    assert told(extracted.findings) == []
+    assert summarize(extracted.findings) == []
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_file_of_others_is_never_opened(tmp_path: Path, texts: Texts, file: str)
 
     for profile in ("tolerant", "strict"):
         extracted = opened(package, profile)
-        assert (extracted.refused, told(extracted.findings)) == (False, [])
+        assert (extracted.refused, summarize(extracted.findings)) == (False, [])
         assert name not in extracted.tables
 
 
@@ -266,8 +266,8 @@ def test_profiles_of_users_are_never_opened(tmp_path: Path) -> None:
     )
     secret = {"userProfiles.csv": b'\xff\xfe"password\r'}
 
-    for number, told_so in enumerate((texts, without(texts, "manifest.csv"))):
-        extracted = opened(folder_of({**told_so, **secret}, tmp_path / str(number)))
+    for number, files in enumerate((texts, without(texts, "manifest.csv"))):
+        extracted = opened(folder_of({**files, **secret}, tmp_path / str(number)))
         assert not extracted.refused
         assert "error" not in extracted.findings.table()["severity"].to_pylist()
 
@@ -287,7 +287,7 @@ def test_column_that_is_not_needed_is_never_read(tmp_path: Path, texts: Texts, c
 
     extracted = opened(folder_of({**texts, "users.csv": text}, tmp_path / "p"))
 
-    assert (extracted.refused, told(extracted.findings)) == (False, [])
+    assert (extracted.refused, summarize(extracted.findings)) == (False, [])
     assert column not in extracted.tables["users"].column_names
     assert MARK not in everything(extracted)
 
@@ -315,8 +315,8 @@ _OUTSIDERS = st.sampled_from(["student", "parent", "guardian", "relative", "Stud
 _ROLES = st.sampled_from(["student", "guardian", "teacher", "pupil", "", "aide"])
 
 
-def _row(header: list[str], values: dict[str, str], told_values: dict[str, str]) -> str:
-    return ",".join(told_values.get(name, values[name]) for name in header)
+def _row(header: list[str], values: dict[str, str], special: dict[str, str]) -> str:
+    return ",".join(special.get(name, values[name]) for name in header)
 
 
 @st.composite

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalogue.archives import first_byte_of, patch_entry
-from golden.school import SCHOOL, codes, folder_of, opened, told, zip_of
+from golden.school import SCHOOL, codes, folder_of, opened, summarize, zip_of
 from oneroster_sync.roster.model import Known
 from oneroster_sync.settings import MIB, Limits, SettingError
 from oneroster_sync.sites.preferences import Profile
@@ -33,7 +33,7 @@ def test_clean_package_says_nothing(tmp_path: Path) -> None:
     for profile in PROFILES:
         extracted = opened(package, profile)
         assert not extracted.refused
-        assert told(extracted.findings) == []
+        assert summarize(extracted.findings) == []
         assert extracted.rows["users"] == 6
         assert extracted.tables["users"]["sourcedId"].to_pylist() == ["ann", "bob", "cat", "dan"]
 
@@ -82,7 +82,7 @@ def test_zip_under_the_name_of_a_csv_is_refused(tmp_path: Path) -> None:
     extracted = opened(zip_of(SCHOOL, tmp_path / "users.csv"))
 
     assert extracted.refused
-    assert told(extracted.findings) == [("upload.wrong_kind", "users.csv", None)]
+    assert summarize(extracted.findings) == [("upload.wrong_kind", "users.csv", None)]
     assert "zip" in str(extracted.findings.table()["expected"][0])
 
 
@@ -128,7 +128,7 @@ def test_flipped_bit_is_found(tmp_path: Path, method: int, at: int) -> None:
 
     assert extracted.refused
     assert not extracted.tables
-    assert told(extracted.findings) == [("zip.corrupt_entry", "users.csv", None)]
+    assert summarize(extracted.findings) == [("zip.corrupt_entry", "users.csv", None)]
 
 
 def test_wrong_checksum_is_found(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_wrong_checksum_is_found(tmp_path: Path) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.corrupt_entry", "courses.csv", None)]
+    assert summarize(extracted.findings) == [("zip.corrupt_entry", "courses.csv", None)]
 
 
 def test_encrypted_entry_is_refused(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_encrypted_entry_is_refused(tmp_path: Path) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.encrypted", "users.csv", None)]
+    assert summarize(extracted.findings) == [("zip.encrypted", "users.csv", None)]
 
 
 @pytest.mark.parametrize("method", [6, 9, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 93, 99])
@@ -162,7 +162,7 @@ def test_other_compression_is_refused(tmp_path: Path, method: int) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.unsupported_compression", "orgs.csv", None)]
+    assert summarize(extracted.findings) == [("zip.unsupported_compression", "orgs.csv", None)]
 
 
 # Limits
@@ -192,7 +192,7 @@ def test_bomb_by_ratio_is_stopped_on_the_way(tmp_path: Path) -> None:
 
     assert extracted.refused
     assert not extracted.tables
-    assert told(extracted.findings) == [("zip.ratio_exceeded", "users.csv", None)]
+    assert summarize(extracted.findings) == [("zip.ratio_exceeded", "users.csv", None)]
 
 
 def test_bomb_without_a_line_end_is_stopped_on_the_way(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_bomb_without_a_line_end_is_stopped_on_the_way(tmp_path: Path) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings)[-1][:2] == ("csv.field_too_large", "users.csv")
+    assert summarize(extracted.findings)[-1][:2] == ("csv.field_too_large", "users.csv")
 
 
 def test_small_file_may_compress_well(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_limit_counts_the_bytes_of_all_files(tmp_path: Path, kind: str) -> None:
     extracted = opened(package, unpacked=30_000)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.size_exceeded", "enrollments.csv", None)]
+    assert summarize(extracted.findings) == [("zip.size_exceeded", "enrollments.csv", None)]
 
 
 def test_declared_size_is_not_believed(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_declared_size_is_not_believed(tmp_path: Path) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings)[-1] == ("zip.corrupt_entry", "users.csv", None)
+    assert summarize(extracted.findings)[-1] == ("zip.corrupt_entry", "users.csv", None)
 
 
 def test_packed_size_has_a_limit(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_archive_in_the_archive_is_refused(tmp_path: Path, name: str) -> None:
     extracted = opened(zip_of({**SCHOOL, name: b"PK"}, tmp_path / "p.zip"))
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.nested_archive", name, None)]
+    assert summarize(extracted.findings) == [("zip.nested_archive", name, None)]
 
 
 # Structure of the zip
@@ -314,7 +314,7 @@ def test_entry_that_reaches_into_the_next_is_refused(tmp_path: Path) -> None:
     extracted = opened(package)
 
     assert extracted.refused
-    assert told(extracted.findings) == [("zip.overlap", "orgs.csv", None)]
+    assert summarize(extracted.findings) == [("zip.overlap", "orgs.csv", None)]
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_zip_written_as_a_stream_is_read(tmp_path: Path) -> None:
     for profile in PROFILES:
         extracted = opened(package, profile)
         assert not extracted.refused
-        assert told(extracted.findings) == []
+        assert summarize(extracted.findings) == []
 
 
 def test_large_format_and_comment_are_read(tmp_path: Path) -> None:
@@ -372,4 +372,4 @@ def test_large_format_and_comment_are_read(tmp_path: Path) -> None:
     for profile in PROFILES:
         extracted = opened(package, profile)
         assert not extracted.refused
-        assert told(extracted.findings) == []
+        assert summarize(extracted.findings) == []

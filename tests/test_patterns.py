@@ -70,7 +70,7 @@ def of_suites() -> set[Pattern]:
     files = (settings.PROJECT / "expectations").rglob("*.json")
     suites = [json.loads(path.read_text("utf-8")) for path in files]
     kwargs = [one["kwargs"] for suite in suites for one in suite["expectations"]]
-    return {(told["regex"], 0, VERBS[:3]) for told in kwargs if "regex" in told}
+    return {(arguments["regex"], 0, VERBS[:3]) for arguments in kwargs if "regex" in arguments}
 
 
 def of_modules() -> set[Pattern]:
@@ -106,8 +106,8 @@ def inline() -> set[Pattern]:
 
 def survives(pattern: Pattern, seconds: int = CPU_S) -> bool:
     """Return whether a pattern reads all texts within its seconds."""
-    told = json.dumps([seconds, LONG, *pattern, STARTS, PIECES, ENDS])
-    done = subprocess.run([sys.executable, "-c", TRY], input=told, text=True, check=False)
+    task = json.dumps([seconds, LONG, *pattern, STARTS, PIECES, ENDS])
+    done = subprocess.run([sys.executable, "-c", TRY], input=task, text=True, check=False)
     return done.returncode == 0
 
 

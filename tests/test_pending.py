@@ -349,22 +349,22 @@ def test_missing_changes_are_notified(school: Site, monkeypatch: pytest.MonkeyPa
     prefer(school, 'notices.topics=["stale"]')
     school.command("discard", school.sync(delta(gone("bob", 3)))["run_id"])
 
-    def told() -> list[str]:
+    def read_notices() -> list[str]:
         with database.engine().connect() as connection:
             found = of_site(connection, school.name, base_url="https://x", now=now())
         return [one.message.text() for one in found]
 
-    (text,) = told()
+    (text,) = read_notices()
     assert "a person discarded a delta" in text
     assert "ask the SIS for a bulk file of users.csv" in text
     monkeypatch.setenv("ONEROSTER_KEEP_PENDING_PACKAGES", "1")
     for day in (4, 5):
         extracted_only(school, delta(user("ann", "Anna", day)))
-    (text,) = told()
+    (text,) = read_notices()
     assert "Out of step" in text
     assert "ask the SIS for a bulk file of users.csv" in text
     school.sync(SCHOOL)
-    assert told() == []
+    assert read_notices() == []
 
 
 def test_erased_person_is_in_no_pending_delta(school: Site) -> None:
@@ -405,7 +405,7 @@ def test_columns_that_only_one_delta_has_are_not_blanked(school: Site) -> None:
     ]
 
 
-def test_roles_that_are_pending_tell_staff(site: Site) -> None:
+def test_user_with_a_pending_role_is_staff(site: Site) -> None:
     """In 1.2 a user whose role is in a pending delta is staff, and is not dropped."""
     site.sync(SCHOOL_1_2)
     columns = SCHOOL_1_2["users.csv"].split("\n", 1)[0].count(",")

@@ -47,9 +47,9 @@ def test_rows_that_may_be_a_pupils_are_pending_without_their_ids(site: Site) -> 
 
     run = site.sync(as_delta(SCHOOL_1_2, orgs=[]))
     names = "select sourced_id, target from run_findings where run_id::text = any(:runs)"
-    told = site.rows(names, runs=[run_id, run["run_id"]])
-    assert "zq" not in str(told)
-    assert ("r-ann", None) in told
+    rows = site.rows(names, runs=[run_id, run["run_id"]])
+    assert "zq" not in str(rows)
+    assert ("r-ann", None) in rows
     assert (run["counts"]["users"]["errors"], run["counts"]["assignments"]["errors"]) == (3, 1)
 
 

@@ -20,7 +20,7 @@ def only(package: dict[str, str], *files: str) -> dict[str, str]:
     return {file: package[file] for file in files}
 
 
-def told(counts: dict[str, int], **numbers: int) -> bool:
+def counts_are(counts: dict[str, int], **numbers: int) -> bool:
     """Return whether counts have exactly these numbers, and zeros elsewhere."""
     return {name: n for name, n in counts.items() if n} == numbers
 
@@ -46,9 +46,9 @@ def staff(site: Site) -> Site:
 def test_first_sync_makes_everything(site: Site) -> None:
     """A first package adds users, courses and assignments, and counts them."""
     run = site.sync(SCHOOL)
-    assert told(run["counts"]["users"], added=3)
-    assert told(run["counts"]["courses"], added=2)
-    assert told(run["counts"]["assignments"], added=2)
+    assert counts_are(run["counts"]["users"], added=3)
+    assert counts_are(run["counts"]["courses"], added=2)
+    assert counts_are(run["counts"]["assignments"], added=2)
     assert site.users() == FIRST_USERS
     assert site.courses() == {"art": "active", "maths": "active"}
     assert site.assignments() == FIRST_ASSIGNMENTS
@@ -63,7 +63,7 @@ def test_same_package_twice_changes_nothing(school: Site) -> None:
     for package in (SCHOOL, mixed):
         code, run = school.command("sync", school.package(package))
         assert (code, run["outcome"]) == (0, "no_changes")
-        assert all(told(counts) for counts in run["counts"].values())
+        assert all(counts_are(counts) for counts in run["counts"].values())
 
 
 def test_students_are_ignored_and_counted(school: Site) -> None:
@@ -77,7 +77,7 @@ def test_students_are_ignored_and_counted(school: Site) -> None:
     )
     run = school.sync(package)
     assert run["outcome"] == "no_changes"
-    assert told(run["counts"]["users"], ignored=2)
+    assert counts_are(run["counts"]["users"], ignored=2)
     assert school.users() == FIRST_USERS
     assert not school.rows("select 1 from enrollments where user_sourced_id in ('kim', 'pat')")
 
@@ -99,8 +99,8 @@ def test_invalid_user_is_not_missing(school: Site) -> None:
     for old, new, errors in BAD_ROWS:
         run = school.sync(changed(SCHOOL, "users.csv", old, new))
         assert run["outcome"] == "succeeded_with_errors", new
-        assert told(run["counts"]["users"], errors=errors), new
-        assert told(run["counts"]["assignments"], errors=1), new
+        assert counts_are(run["counts"]["users"], errors=errors), new
+        assert counts_are(run["counts"]["assignments"], errors=1), new
         assert run["findings"]["errors"] == errors + 1, new
     assert school.users() == FIRST_USERS
     assert school.assignments() == FIRST_ASSIGNMENTS
@@ -111,7 +111,7 @@ def test_good_rows_go_on_beside_a_bad_one(staff: Site) -> None:
     package = changed(STAFF, "users.csv", "Bob,Ray", ",Ray")
     run = staff.sync(changed(package, "users.csv", "Ann,Lee", "Anna,Lee"))
     assert run["outcome"] == "succeeded_with_errors"
-    assert told(run["counts"]["users"], updated=1, errors=1)
+    assert counts_are(run["counts"]["users"], updated=1, errors=1)
 
 
 def test_two_rows_that_claim_a_login_are_both_refused(staff: Site) -> None:
@@ -119,7 +119,7 @@ def test_two_rows_that_claim_a_login_are_both_refused(staff: Site) -> None:
     run = staff.sync(
         changed(STAFF, "users.csv", "cec,", "zoe,true,aide,zoe,Zoe,Fox,BOB@x.org\ncec,")
     )
-    assert told(run["counts"]["users"], errors=2)
+    assert counts_are(run["counts"]["users"], errors=2)
     found = [row for code, _, row in staff.findings(run) if code == "semantic.login_taken"]
     assert found == [3, 4]
     assert staff.users() == FIRST_USERS
@@ -129,7 +129,7 @@ def test_address_of_a_hand_made_account_is_not_taken(staff: Site) -> None:
     """A known user with the administrator's e-mail is an error, and other rows are applied."""
     run = staff.sync(changed(STAFF, "users.csv", "bob@x.org", "Admin@district.example"))
     assert run["outcome"] == "succeeded_with_errors"
-    assert told(run["counts"]["users"], errors=1)
+    assert counts_are(run["counts"]["users"], errors=1)
     assert "semantic.login_taken" in staff.codes(run)
     assert staff.rows("select email from users where sourced_id = 'bob' and site = :site") == [
         ("bob@x.org",)
@@ -141,7 +141,7 @@ def test_swap_of_two_addresses_is_applied(staff: Site) -> None:
     package = changed(STAFF, "users.csv", "ann@x.org", "?")
     package = changed(package, "users.csv", "bob@x.org", "ann@x.org")
     run = staff.sync(changed(package, "users.csv", "?", "bob@x.org"))
-    assert told(run["counts"]["users"], updated=2)
+    assert counts_are(run["counts"]["users"], updated=2)
     logins = staff.rows(
         "select login from users where site = :site and managed order by sourced_id limit 2"
     )
@@ -155,7 +155,7 @@ def test_email_of_a_leaver_goes_to_a_new_user(school: Site) -> None:
     )
     package = changed(package, "enrollments.csv", "e2,a1,bob", "e2,a1,rob")
     run = school.sync(package)
-    assert told(run["counts"]["users"], added=1, deactivated=1)
+    assert counts_are(run["counts"]["users"], added=1, deactivated=1)
     assert school.users() == {**FIRST_USERS, "rob": "active", "bob": "inactive"}
 
 
@@ -175,7 +175,7 @@ def test_invalid_class_keeps_its_course(school: Site) -> None:
     package = changed(SCHOOL, "classes.csv", "a1,Art 1,art", "a1,Art 1,maths,surplus")
     run = school.sync(package)
     assert run["outcome"] == "succeeded_with_errors"
-    assert told(run["counts"]["assignments"], errors=2)
+    assert counts_are(run["counts"]["assignments"], errors=2)
     assert school.assignments() == FIRST_ASSIGNMENTS
     assert school.rows(
         "select course_sourced_id from classes where site = :site and sourced_id = 'a1'"
@@ -186,8 +186,8 @@ def test_invalid_course_keeps_its_assignments(school: Site) -> None:
     """A course with a bad row keeps its title, its classes and its assignments."""
     run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1", "art,,A1"))
     assert run["outcome"] == "succeeded_with_errors"
-    assert told(run["counts"]["courses"], errors=1)
-    assert told(run["counts"]["assignments"], errors=2)
+    assert counts_are(run["counts"]["courses"], errors=1)
+    assert counts_are(run["counts"]["assignments"], errors=2)
     assert school.courses() == {"art": "active", "maths": "active"}
     assert school.assignments() == FIRST_ASSIGNMENTS
 
@@ -205,7 +205,7 @@ def test_invalid_enrollment_keeps_its_assignment(school: Site) -> None:
     ):
         run = school.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher", row))
         assert run["outcome"] == "succeeded_with_errors", row
-        assert told(run["counts"]["assignments"], errors=1), row
+        assert counts_are(run["counts"]["assignments"], errors=1), row
     assert school.assignments() == FIRST_ASSIGNMENTS
 
 
@@ -215,7 +215,7 @@ def test_unreadable_sourced_id_suppresses_removals(staff: Site) -> None:
         STAFF, "users.csv", "bob,true,teacher,bray,Bob,Ray,bob@x.org\n", ",true,aide,x,No,Body,\n"
     )
     run = staff.sync(package)
-    assert told(run["counts"]["users"], errors=1)
+    assert counts_are(run["counts"]["users"], errors=1)
     assert "semantic.unclear_identity" in staff.codes(run)
     assert staff.users() == FIRST_USERS
 
@@ -223,8 +223,8 @@ def test_unreadable_sourced_id_suppresses_removals(staff: Site) -> None:
 def test_removed_course_takes_its_assignments_along(school: Site) -> None:
     """A removed course loses its assignments, even if enrollments still name it."""
     run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""))
-    assert told(run["counts"]["courses"], removed=1)
-    assert told(run["counts"]["assignments"], removed=1, errors=2)
+    assert counts_are(run["counts"]["courses"], removed=1)
+    assert counts_are(run["counts"]["assignments"], removed=1, errors=2)
     assert school.courses() == {"art": "removed", "maths": "active"}
     assert school.assignments()["bob", "art"] == "removed"
 
@@ -233,8 +233,8 @@ def test_course_that_comes_back_brings_its_assignments(school: Site) -> None:
     """A returning course is reactivated with its assignments."""
     school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""))
     run = school.sync(SCHOOL)
-    assert told(run["counts"]["courses"], reactivated=1)
-    assert told(run["counts"]["assignments"], added=1)
+    assert counts_are(run["counts"]["courses"], reactivated=1)
+    assert counts_are(run["counts"]["assignments"], added=1)
     assert school.assignments() == FIRST_ASSIGNMENTS
 
 
@@ -243,8 +243,8 @@ def test_user_who_comes_back_is_the_same_account(staff: Site) -> None:
     query = "select id from users where site = :site and sourced_id = 'cec'"
     before = staff.rows(query)
     gone = changed(STAFF, "users.csv", "cec,true,aide,cpoe,Cec,Poe,cec@x.org\n", "")
-    assert told(staff.sync(gone)["counts"]["users"], deactivated=1)
-    assert told(staff.sync(STAFF)["counts"]["users"], reactivated=1)
+    assert counts_are(staff.sync(gone)["counts"]["users"], deactivated=1)
+    assert counts_are(staff.sync(STAFF)["counts"]["users"], reactivated=1)
     assert staff.rows(query) == before
     assert staff.users() == FIRST_USERS
 
@@ -255,7 +255,7 @@ def test_disabled_user_is_deactivated(staff: Site) -> None:
         STAFF, "users.csv", "cec,true", "zoe,false,aide,zoe,Zoe,Fox,z@x.org\ncec,false"
     )
     run = staff.sync(package)
-    assert told(run["counts"]["users"], added=1, deactivated=1)
+    assert counts_are(run["counts"]["users"], added=1, deactivated=1)
     assert staff.users() == {**FIRST_USERS, "cec": "inactive", "zoe": "inactive"}
 
 

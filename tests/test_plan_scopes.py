@@ -28,7 +28,7 @@ def only(package: dict[str, str], *files: str) -> dict[str, str]:
     return {file: package[file] for file in files}
 
 
-def told(counts: dict[str, int], **numbers: int) -> bool:
+def counts_are(counts: dict[str, int], **numbers: int) -> bool:
     """Return whether the counts are exactly these numbers, and zero elsewhere."""
     return {name: n for name, n in counts.items() if n} == numbers
 
@@ -53,9 +53,9 @@ def test_lone_users_csv_touches_users_only(school: Site) -> None:
     """A lone users.csv changes users, and neither courses nor assignments."""
     package = changed(SCHOOL, "users.csv", "bob,true,teacher,bray,Bob,Ray,bob@x.org\n", "")
     run = school.sync(lone(school, package, "users.csv"))
-    assert told(run["counts"]["users"], deactivated=1)
-    assert told(run["counts"]["courses"])
-    assert told(run["counts"]["assignments"])
+    assert counts_are(run["counts"]["users"], deactivated=1)
+    assert counts_are(run["counts"]["courses"])
+    assert counts_are(run["counts"]["assignments"])
     assert school.assignments() == FIRST_ASSIGNMENTS
 
 
@@ -64,9 +64,9 @@ def test_lone_courses_csv_touches_courses_only(school: Site) -> None:
     package = changed(SCHOOL, "courses.csv", "art,Art,A1", "bio,Biology,B1")
     run = school.sync(lone(school, package, "courses.csv"), "--kind", "courses")
     assert run["scope"] == "courses"
-    assert told(run["counts"]["users"])
-    assert told(run["counts"]["courses"], added=1, removed=1)
-    assert told(run["counts"]["assignments"], removed=1)
+    assert counts_are(run["counts"]["users"])
+    assert counts_are(run["counts"]["courses"], added=1, removed=1)
+    assert counts_are(run["counts"]["assignments"], removed=1)
     assert school.users() == FIRST_USERS
 
 
@@ -83,9 +83,9 @@ def test_scope_of_users_leaves_the_rest_alone(school: Site) -> None:
     package = changed(package, "courses.csv", "art,Art,A1\n", "")
     run = school.sync(package, "--scope", "users")
     assert run["scope"] == "users"
-    assert told(run["counts"]["users"], updated=1)
-    assert told(run["counts"]["courses"])
-    assert told(run["counts"]["assignments"])
+    assert counts_are(run["counts"]["users"], updated=1)
+    assert counts_are(run["counts"]["courses"])
+    assert counts_are(run["counts"]["assignments"])
     assert school.courses() == {"art": "active", "maths": "active"}
 
 
@@ -96,7 +96,7 @@ def test_scope_of_the_site_holds_where_none_is_named(school: Site) -> None:
     assert (run["scope"], run["outcome"]) == ("users", "no_changes")
     both = "users_and_courses"
     run = school.sync(changed(SCHOOL, "courses.csv", "art,Art,A1\n", ""), "--scope", both)
-    assert told(run["counts"]["courses"], removed=1)
+    assert counts_are(run["counts"]["courses"], removed=1)
 
 
 def test_absent_file_changes_nothing_of_its_kind(school: Site) -> None:
@@ -106,7 +106,7 @@ def test_absent_file_changes_nothing_of_its_kind(school: Site) -> None:
     )
     package["manifest.csv"] = package["manifest.csv"].replace("users,delta", "users,bulk")
     run = school.sync(package)
-    assert told(run["counts"]["users"], updated=1)
+    assert counts_are(run["counts"]["users"], updated=1)
     assert school.courses() == {"art": "active", "maths": "active"}
     assert school.assignments() == FIRST_ASSIGNMENTS
 
@@ -115,7 +115,7 @@ def test_aides_are_assigned_with_the_preference(school: Site) -> None:
     """With assignment_roles the aides of a class are assigned to its course too."""
     school.command("preferences", "--set", 'assignment_roles=["teacher", "aide"]')
     run = school.sync(SCHOOL)
-    assert told(run["counts"]["assignments"], added=1)
+    assert counts_are(run["counts"]["assignments"], added=1)
     assert school.assignments()["cec", "art"] == "active"
 
 
@@ -138,8 +138,8 @@ e3,tobedeleted,{STAMP},,,
             },
         )
     )
-    assert told(run["counts"]["users"], updated=1, deactivated=1)
-    assert told(run["counts"]["assignments"], added=1)
+    assert counts_are(run["counts"]["users"], updated=1, deactivated=1)
+    assert counts_are(run["counts"]["assignments"], added=1)
     assert school.users() == {**FIRST_USERS, "cec": "inactive"}
     assert school.assignments() == {**FIRST_ASSIGNMENTS, ("ann", "art"): "active"}
     assert run["findings"]["errors"] == 0
@@ -148,7 +148,7 @@ e3,tobedeleted,{STAMP},,,
 def test_two_users_whose_ids_differ_by_case(site: Site) -> None:
     """SourcedIds that differ only by case are different, and logins are the same."""
     package = changed(STAFF, "users.csv", "cec,", "ANN,true,aide,ann2,Ann,Two,Ann2@x.org\ncec,")
-    assert told(site.sync(package)["counts"]["users"], added=4)
+    assert counts_are(site.sync(package)["counts"]["users"], added=4)
     assert site.sync(package)["outcome"] == "no_changes"
 
 
@@ -181,7 +181,7 @@ def stored_roles(site: Site) -> dict[str, Any]:
 def test_1_2_takes_roles_and_orgs_from_roles_csv(site: Site) -> None:
     """The primary role counts, the orgs of all roles are stored, and students are ignored."""
     run = site.sync(STAFF_1_2)
-    assert told(run["counts"]["users"], added=2, ignored=1)
+    assert counts_are(run["counts"]["users"], added=2, ignored=1)
     assert stored_roles(site) == {"ann": ("teacher", "o1,o2"), "bob": ("aide", "o1")}
     assert site.sync(STAFF_1_2)["outcome"] == "no_changes"
 
@@ -202,7 +202,7 @@ sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,emai
 ann,active,{STAMP},true,alee,Anna,Lee,ann@x.org
 """
     run = site.sync(as_delta("1.2", files))
-    assert told(run["counts"]["users"], updated=2 if others else 1)
+    assert counts_are(run["counts"]["users"], updated=2 if others else 1)
     assert stored_roles(site)["bob"] == ("teacher", "o1,o3")
 
 
@@ -222,5 +222,5 @@ new,active,{STAMP},true,new,New,Comer,new@x.org
         )
     )
     assert run["outcome"] == "succeeded"
-    assert told(run["counts"]["users"], updated=1, ignored=1)
+    assert counts_are(run["counts"]["users"], updated=1, ignored=1)
     assert site.users() == {"ann": "active", "bob": "active"}

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import csv_text
 from oneroster_sync.stages.diff.partial import additions_only, without_removals
-from roster_of import SCHOOL, plan_of, roster_of, said
+from roster_of import SCHOOL, plan_of, roster_of, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,11 +175,11 @@ def test_syncs_only_add_during_a_rollover(site: Site) -> None:
     }
     run = site.sync(package)
     assert run["outcome"] == "succeeded"
-    told: dict[str, Any] = run["withheld"]
-    assert told["why"] == "create_only"
-    assert told["users"] == {"updated": 1, "deactivated": 2}
-    assert told["courses"] == {"updated": 1, "removed": 1}
-    assert told["assignments"] == {"removed": 2}
+    withheld: dict[str, Any] = run["withheld"]
+    assert withheld["why"] == "create_only"
+    assert withheld["users"] == {"updated": 1, "deactivated": 2}
+    assert withheld["courses"] == {"updated": 1, "removed": 1}
+    assert withheld["assignments"] == {"removed": 2}
     after = site.rows("select * from users where site = :site order by id")
     assert after[: len(before)] == before
     assert site.courses() == {"art": "active", "maths": "active", "bio": "active"}
@@ -211,5 +211,5 @@ def test_command_line_shows_what_is_left_out(site: Site) -> None:
     today = dt.datetime.now(dt.UTC).date()
     rolling_over(site, today)
     folder = site.package(staff(range(18)))
-    _, output = said(site, "sync", folder)
+    _, output = run_command(site, "sync", folder)
     assert f"left out until {today}: users: 2 deactivated" in output

@@ -100,8 +100,8 @@ def sync(
     )
     if limit:
         limit.watch(process)
-    told, said = process.communicate(timeout=200)
-    return process.returncode, told.splitlines(), said
+    output, errors = process.communicate(timeout=200)
+    return process.returncode, output.splitlines(), errors
 
 
 @pytest.fixture
@@ -130,22 +130,22 @@ def test_next_day_is_not_blocked(
     site: Site, poison: Path, limiting: type[Refused | Killed]
 ) -> None:
     """A package that exhausts memory twice leaves failed runs, and the next package is synced."""
-    code, told, _ = sync(site, site.package(SCHOOL))
+    code, lines, _ = sync(site, site.package(SCHOOL))
     assert code == 0
-    limit = limiting(int(told[-1].split()[limiting.of]) + SPARE)
+    limit = limiting(int(lines[-1].split()[limiting.of]) + SPARE)
 
     for _ in range(2):
-        code, _, said = sync(site, poison, limit)
+        code, _, errors = sync(site, poison, limit)
         if code == -signal.SIGABRT and limiting is Refused:
             # Arrow 26 aborts the process if a thread of its CSV reader gets no memory.
-            assert "result.cc" in said, said
-            assert "Out of memory" in said, said
+            assert "result.cc" in errors, errors
+            assert "Out of memory" in errors, errors
         else:
-            assert code == (-signal.SIGKILL if limiting is Killed else 1), said
-    code, told, said = sync(site, site.package(SCHOOL), limit)
+            assert code == (-signal.SIGKILL if limiting is Killed else 1), errors
+    code, lines, errors = sync(site, site.package(SCHOOL), limit)
 
-    assert code == 0, said
-    assert json.loads(told[0])["outcome"] == "no_changes"
+    assert code == 0, errors
+    assert json.loads(lines[0])["outcome"] == "no_changes"
     assert site.users() == dict.fromkeys(("ann", "bob", "cec"), "active")
     outcomes = site.rows("select outcome from runs where site = :site order by started_at")
     assert outcomes == [("succeeded",), ("failed",), ("failed",), ("no_changes",)]

@@ -30,7 +30,7 @@ from oneroster_sync.sites.preferences_store import (
 )
 from oneroster_sync.sites.thresholds import Guards, Limit
 from oneroster_sync.sources.url import After
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -113,13 +113,13 @@ def test_second_of_two_savers_is_refused(site: Site) -> None:
 def test_second_of_two_simultaneous_savers_is_refused(site: Site) -> None:
     """If two people save at the same moment, the second is refused and the first is kept."""
     mine = load(site)
-    told: list[Exception] = []
+    errors: list[Exception] = []
 
     def save_mine() -> None:
         try:
             save(mine.model_copy(update={"profile": Profile.STRICT}))
         except PreferencesConflictError as error:
-            told.append(error)
+            errors.append(error)
 
     second = threading.Thread(target=save_mine)
     with database.engine().begin() as connection:
@@ -128,7 +128,7 @@ def test_second_of_two_simultaneous_savers_is_refused(site: Site) -> None:
         second.start()
         second.join(timeout=1)
     second.join()
-    assert len(told) == 1
+    assert len(errors) == 1
     assert load(site).scope is Scope.USERS
 
 
@@ -251,7 +251,7 @@ def test_command_line_shows_and_changes_them(site: Site) -> None:
 def test_command_line_refuses_with_a_sentence(site: Site, setting: str, code: int) -> None:
     """An invalid --set ends with a sentence and changes nothing."""
     before = load(site)
-    found, output = said(site, "preferences", "--set", setting)
+    found, output = run_command(site, "preferences", "--set", setting)
     assert found == code
     assert "Error: " in output
     assert load(site) == before
@@ -261,7 +261,7 @@ def test_preferences_of_another_site_are_out_of_reach(site: Site) -> None:
     """--set changes only the named site."""
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "admin@district.example")
-    said(site, "preferences", "--set", f"site={other.name}", "--set", "scope=users")
+    run_command(site, "preferences", "--set", f"site={other.name}", "--set", "scope=users")
     assert load(other).scope is Scope.USERS_AND_COURSES
 
 

@@ -130,7 +130,7 @@ def test_unreadable_type_adds_no_account(role_type: str) -> None:
 
     assert "stu" not in site.status()
     assert "Stu" not in done.kept
-    assert [(code, file) for code, file, _ in done.said if code == UNCLEAR] == [
+    assert [(code, file) for code, file, _ in done.finding_keys if code == UNCLEAR] == [
         (UNCLEAR, "roles.csv"),
         (UNCLEAR, "users.csv"),
     ]
@@ -161,11 +161,12 @@ def test_type_that_cannot_be_read_decides_nothing_beside_a_primary_role() -> Non
     odd = "r-stu3,,,stu,half,student,,,s,"
     site = MemorySite()
     done = site.sync(added(HELPER, "roles.csv", odd))
-    assert ("stu" in site.status(), UNCLEAR in {code for code, *_ in done.said}) == (False, False)
+    codes = {code for code, *_ in done.finding_keys}
+    assert ("stu" in site.status(), UNCLEAR in codes) == (False, False)
 
     site = MemorySite()
     done = site.sync(added(SCHOOL_1_2, "roles.csv", odd.replace("stu,", "bob,")))
-    assert (site.status()["bob"], done.said) == ("active", [])
+    assert (site.status()["bob"], done.finding_keys) == ("active", [])
 
 
 def test_type_that_cannot_be_read_in_a_delta() -> None:
@@ -180,7 +181,7 @@ def test_type_that_cannot_be_read_in_a_delta() -> None:
     site = synced(SCHOOL_1_2)
     site.sync(changed(SCHOOL_1_2, "roles.csv", BOB, BOB.replace("primary", "secondary")))
     done = site.sync(as_delta(SCHOOL_1_2, roles=[odd], users=[named]))
-    assert [(code, file) for code, file, _ in done.said] == [(UNCLEAR, "users.csv")]
+    assert [(code, file) for code, file, _ in done.finding_keys] == [(UNCLEAR, "users.csv")]
     assert site.user("bob")["given_name"] == "Bob"
 
     site = synced(SCHOOL_1_2)

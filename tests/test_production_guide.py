@@ -99,18 +99,18 @@ def test_every_command_of_compose_is_one() -> None:
 
 def test_env_is_made_as_its_example_says() -> None:
     """Both pages give the same command that makes .env."""
-    (told,) = re.findall(r"(?m)^\(umask 077; awk .*$", TEXT)
-    assert f"#   {told}\n" in composed.OFFERED.read_text("utf-8")
+    (command,) = re.findall(r"(?m)^\(umask 077; awk .*$", TEXT)
+    assert f"#   {command}\n" in composed.OFFERED.read_text("utf-8")
 
 
 def test_every_setting_is_offered() -> None:
     """Each variable that the page puts into .env is in .env.example and has an effect."""
     blocks = re.findall(r"(?ms)^```ini\n(.*?)^```", TEXT)
     assert len(blocks) >= 4
-    told = [variable for block in blocks for variable in composed.variables_of(block).items()]
-    assert {name for name, _ in told} <= set(variables())
+    assigned = [variable for block in blocks for variable in composed.variables_of(block).items()]
+    assert {name for name, _ in assigned} <= set(variables())
     given = dict.fromkeys(variables(), "x")
-    for name, value in told:
+    for name, value in assigned:
         services = composed.read({**given, name: value})["services"]
         used = [v for s in services.values() for v in s["environment"].values()]
         used += [s["image"] for s in services.values()]

@@ -153,12 +153,12 @@ def test_a_row_without_identity_counts_the_removals_that_wait(site: Site) -> Non
     nobody = changed(nobody, "users.csv", "u7@x.org", "")
     run = night(site, 1, nobody)
     assert site.users()["u9"] == "active"
-    told = site.rows(
+    rows = site.rows(
         "select expected from findings where run_id::text = :run "
         "and code = 'semantic.unclear_identity'",
         run=run.run_id,
     )
-    assert told == [("a sourcedId in every row; 3 removals wait until these rows have one",)]
+    assert rows == [("a sourcedId in every row; 3 removals wait until these rows have one",)]
 
 
 def test_stale_protection_is_notified_once_and_then_weekly(site: Site) -> None:

@@ -121,9 +121,11 @@ def test_import_is_light() -> None:
     """`import oneroster_sync` loads no other module, because schedulers import it often."""
     code = "import sys, oneroster_sync; print(*sorted(m for m in sys.modules if 'oneroster' in m"
     code += " or m in {'pyarrow', 'sqlalchemy', 'pydantic'}))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     # Editable installs add a finder to the modules.
-    ours = [name for name in told.stdout.split() if not name.startswith("__editable__")]
+    ours = [name for name in result.stdout.split() if not name.startswith("__editable__")]
     assert ours == ["oneroster_sync"]
 
 

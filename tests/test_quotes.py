@@ -19,7 +19,7 @@ from golden.school import (
     manifest,
     opened,
     person,
-    told,
+    summarize,
 )
 from oneroster_sync.stages.extract import csv_lines
 
@@ -71,7 +71,7 @@ def test_quotes_in_pairs_are_read_as_they_stand(tmp_path: Path) -> None:
     extracted = read(tmp_path / "p", rows)
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("csv.unescaped_quote", FILE, 2)]
+    assert summarize(extracted.findings) == [("csv.unescaped_quote", FILE, 2)]
     assert extracted.findings.table()["rows"].to_pylist() == [2]
     names = extracted.tables["users"]["givenName"].to_pylist()
     assert names == ['Ben "Benny"', 'Bo"b"y', "Given"]
@@ -86,7 +86,7 @@ def test_line_break_in_quotes_is_a_space(tmp_path: Path, end: str) -> None:
     extracted = read(tmp_path / "p", rows)
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("csv.field_line_break", FILE, 3)]
+    assert summarize(extracted.findings) == [("csv.field_line_break", FILE, 3)]
     names = extracted.tables["users"]["givenName"].to_pylist()
     assert names == ["Given 1", "Mary Ann", "Given 3"]
     assert kept(extracted) == {"u1": None, "u2": None, "u3": None}
@@ -101,7 +101,7 @@ def test_text_in_quotes_is_no_row(tmp_path: Path, text: str) -> None:
     extracted = read(tmp_path / "p", rows)
 
     assert not extracted.refused
-    assert told(extracted.findings) == [("csv.field_line_break", FILE, 50)]
+    assert summarize(extracted.findings) == [("csv.field_line_break", FILE, 50)]
     assert "evil" not in kept(extracted)
     assert set(kept(extracted).values()) == {None}
     assert len(kept(extracted)) == 400
@@ -200,7 +200,7 @@ def test_too_much_that_is_unread_refuses_the_file(
     extracted = read(tmp_path / "p", rows)
 
     assert extracted.refused
-    ((code, file, at),) = told(extracted.findings)
+    ((code, file, at),) = summarize(extracted.findings)
     assert (code.split(".")[0], file, at) == ("csv", FILE, row)
 
 
@@ -229,7 +229,7 @@ def test_blocks_leave_no_trace_of_quotes(
     cut = opened(package)
 
     assert not whole.refused
-    assert (cut.rows, told(cut.findings)) == (whole.rows, told(whole.findings))
+    assert (cut.rows, summarize(cut.findings)) == (whole.rows, summarize(whole.findings))
     by_row = [("row", "ascending")]
     assert cut.tables["users"].sort_by(by_row) == whole.tables["users"].sort_by(by_row)
     assert sum(1 for flaw in kept(whole).values() if flaw) == 2

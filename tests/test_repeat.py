@@ -116,9 +116,9 @@ def test_command_loads_nothing_heavy(site: Site, package: Path) -> None:
 
 def test_stages_load_no_great_expectations(site: Site, package: Path) -> None:
     """The stages of a repeated package do not import Great Expectations."""
-    told = json.loads(run_program(_STAGES, site.name, package)[-1])
-    assert told["same_as"] is not None
-    assert [name for name in ("great_expectations", "scipy") if name in told["modules"]] == []
+    printed = json.loads(run_program(_STAGES, site.name, package)[-1])
+    assert printed["same_as"] is not None
+    assert [name for name in ("great_expectations", "scipy") if name in printed["modules"]] == []
 
 
 def test_it_records_what_the_stages_record(site: Site, package: Path) -> None:
@@ -170,8 +170,8 @@ def test_findings_are_shown_exported_and_explained(site: Site, package: Path) ->
     assert searched
     frame = dataframes.read_findings(again)
     assert len(frame) == len(exported[0])
-    (told,) = site.command("explain", "cec")[1]["records"]
-    assert [finding["run_id"] for finding in told["findings"]][:2] == [again, first]
+    (explained,) = site.command("explain", "cec")[1]["records"]
+    assert [finding["run_id"] for finding in explained["findings"]][:2] == [again, first]
 
 
 def test_findings_stay_while_a_younger_run_refers_to_them(site: Site, package: Path) -> None:

@@ -60,8 +60,8 @@ def test_delta_that_builds_on_what_was_lost(restored: Site) -> None:
     run = restored.sync(delta)
 
     assert run["outcome"] == "rejected"
-    told = ("reference.missing_target_record", "enrollments.csv", 2)
-    assert told in restored.findings(run)
+    finding = ("reference.missing_target_record", "enrollments.csv", 2)
+    assert finding in restored.findings(run)
     bulk = changed(NEXT_DAY, "enrollments.csv", "e1,m1,ann", "e9,m1,dan,teacher\ne1,m1,ann")
     assert restored.sync(bulk)["outcome"] == "succeeded"
     assert restored.assignments()["dan", "maths"] == "active"

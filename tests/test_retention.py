@@ -13,7 +13,7 @@ from conftest import csv_text
 from oneroster_sync import database, settings
 from oneroster_sync.operations.retention import Swept, delete_expired
 from oneroster_sync.settings import Keeping, SettingError
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -70,8 +70,8 @@ def test_things_go_one_after_the_other(
     assert bool(rows(site, "changes", old)) is bool(changes)
     assert folder(site, new).exists()
     assert rows(site, "findings", new)
-    told = site.command("history")[1]["runs"]
-    assert [run["counts"] for run in told] == [new["counts"], old["counts"]]
+    history = site.command("history")[1]["runs"]
+    assert [run["counts"] for run in history] == [new["counts"], old["counts"]]
     events = "select details from events where site = :site and event = 'swept'"
     assert len(site.rows(events)) == (swept != Swept(0, 0, 0))
     assert delete_expired(site.name, now=now(), keeping=DAYS) == Swept(0, 0, 0)
@@ -119,4 +119,4 @@ def test_environment_says_how_long(site: Site, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ONEROSTER_KEEP_FILES_DAYS", "for ever")
     with pytest.raises(SettingError, match="ONEROSTER_KEEP_FILES_DAYS must be a number of days"):
         settings.keeping()
-    assert said(site, "tidy")[0] == 1
+    assert run_command(site, "tidy")[0] == 1

@@ -189,7 +189,7 @@ def test_only_administrators_may_answer(live: Live, held: dict[str, Any], role: 
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "told"),
+    ("body", "status", "reason"),
     [
         (b'{"chosen_options": ["Approve"], "params_input": {}}', 422, "plan_hash"),
         (b'{"chosen_options": ["Approve", "Discard"]}', 422, "Approve or Discard"),
@@ -201,13 +201,13 @@ def test_only_administrators_may_answer(live: Live, held: dict[str, Any], role: 
     ids=["no plan", "both", "another", "no JSON", "no object", "too large"],
 )
 def test_answer_without_a_decision_is_refused(
-    live: Live, held: dict[str, Any], body: bytes, status: int, told: str
+    live: Live, held: dict[str, Any], body: bytes, status: int, reason: str
 ) -> None:
     """An answer without a decision and a plan decides nothing."""
     path = f"{of(held)}/taskInstances/{QUESTION}/-1/hitlDetails"
     headers = {"Content-Type": "application/json"}
     refused = live.admin.send("PATCH", path, content=body, headers=headers)
-    assert (refused.status_code, told in refused.json()["detail"]) == (status, True), refused.text
+    assert (refused.status_code, reason in refused.json()["detail"]) == (status, True), refused.text
     assert question(live, held)["response_received"] is False
     assert events(live, held) == []
 

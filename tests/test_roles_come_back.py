@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def roles(day: int, *rows: str) -> dict[str, str]:
     """Return a delta of roles.csv, with rows given as `sourcedId,status,userSourcedId`."""
-    told = []
+    lines = []
     for row in rows:
         id_, status, user = row.split(",")
-        told.append(f"{id_},{status},2026-11-{day:02}T00:00:00Z,{user},primary,teacher,,,s,")
-    return as_delta(SCHOOL_1_2, roles=told)
+        lines.append(f"{id_},{status},2026-11-{day:02}T00:00:00Z,{user},primary,teacher,,,s,")
+    return as_delta(SCHOOL_1_2, roles=lines)
 
 
 def users(day: int, status: str, enabled: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from oneroster_sync import database
 from oneroster_sync.runs.decisions_report import MonthError, list_decisions
 from oneroster_sync.runs.roster_history import RosterPoint, list_roster_points, list_schools
-from roster_of import NEXT_DAY, SCHOOL, changed, said
+from roster_of import NEXT_DAY, SCHOOL, changed, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -107,16 +107,16 @@ def test_a_month_says_who_decided_what(site: Site) -> None:
     again = site.sync({"users.csv": "\n".join([HEADER, rows[0]]) + "\n"})
     site.command("approve", again["run_id"], "--reason", "They left.")
     month = held["started_at"][:7]
-    _, told = site.command("decisions", "--month", month)
+    _, output = site.command("decisions", "--month", month)
     assert [
-        (one["decision"], one["reason"], one["applied"], one["plan"]) for one in told["decisions"]
+        (one["decision"], one["reason"], one["applied"], one["plan"]) for one in output["decisions"]
     ] == [
         ("discarded", "=not yet", "no", "9 users deactivated"),
         ("approved", "They left.", "yes", "9 users deactivated"),
     ]
-    why = told["decisions"][0]["why_held"]
+    why = output["decisions"][0]["why_held"]
     assert why.startswith("9 of 10 users would be deactivated")
-    code, text = said(site, "decisions", "--month", month, "--csv")
+    code, text = run_command(site, "decisions", "--month", month, "--csv")
     listed = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
     assert code == 0
     assert [(one["run_id"], one["reason"]) for one in listed] == [

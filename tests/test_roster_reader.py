@@ -127,7 +127,7 @@ def test_a_function_of_the_readers_own_sees_no_other_site(
             "as $$ begin raise notice '%', word; return true; end $$"
         )
         heard: list[str] = []
-        connection.add_notice_handler(lambda told: heard.append(told.message_primary or ""))
+        connection.add_notice_handler(lambda notice: heard.append(notice.message_primary or ""))
         connection.execute(f"select from {view} where pg_temp.spy(site)".encode())
     assert ours in heard
     assert other not in heard

@@ -195,7 +195,7 @@ def test_tobedeleted_in_bulk_is_a_removal(
     done = site.sync(texts)
 
     assert errors(done) == []
-    assert done.said == [("semantic.tobedeleted_in_bulk", file, id_)]
+    assert done.finding_keys == [("semantic.tobedeleted_in_bulk", file, id_)]
     assert done.users == went.get("users", [])
     assert done.courses == went.get("courses", [])
     assert done.assignments == [("remove", "bob", "art")]

@@ -48,7 +48,7 @@ def test_two_primary_teachers_counts_no_row_with_an_error() -> None:
 
     done = MemorySite().sync(texts)
 
-    assert [said for said in done.said if said[1] == "enrollments.csv"] == [
+    assert [key for key in done.finding_keys if key[1] == "enrollments.csv"] == [
         ("row.invalid_enum", "enrollments.csv", "dan-m1")
     ]
 
@@ -64,8 +64,8 @@ def test_two_primary_teachers_are_found_beside_a_third_with_an_error() -> None:
 
     done = MemorySite().sync(texts)
 
-    said = [id_ for code, _, id_ in done.said if code == "semantic.two_primary_teachers"]
-    assert set(said) == {"ann-m1", "bob-m1"}
+    ids = [id_ for code, _, id_ in done.finding_keys if code == "semantic.two_primary_teachers"]
+    assert set(ids) == {"ann-m1", "bob-m1"}
 
 
 def test_two_equal_invalid_addresses_are_invalid() -> None:
@@ -75,7 +75,7 @@ def test_two_equal_invalid_addresses_are_invalid() -> None:
 
     done = MemorySite().sync(texts)
 
-    assert [said for said in errors(done) if said[0].startswith(("row", "semantic"))] == [
+    assert [error for error in errors(done) if error[0].startswith(("row", "semantic"))] == [
         ("row.invalid_email", "ann"),
         ("row.invalid_email", "bob"),
     ]
@@ -91,7 +91,7 @@ def test_withheld_row_is_never_valid_and_not_judged(texts: Texts) -> None:
 
     done = synced(texts if texts is SCHOOL else SCHOOL_1_2).sync(texts)
 
-    of_cat = [code for code, file, id_ in done.said if (file, id_) == ("users.csv", "cat")]
+    of_cat = [code for code, file, id_ in done.finding_keys if (file, id_) == ("users.csv", "cat")]
     assert len(of_cat) == 1
     assert "cat" in done.bad("users")
 
@@ -203,10 +203,10 @@ def test_deactivated_account_made_by_hand_is_named_each_night() -> None:
 
     for _ in range(2):
         done = site.sync(SCHOOL)
-        assert ("semantic.deactivated_account", "users.csv", "bob") in done.said
+        assert ("semantic.deactivated_account", "users.csv", "bob") in done.finding_keys
     assert site.status()["bob"] == "inactive"
     off = changed(SCHOOL, "users.csv", "bob,,,true", "bob,,,false")
-    assert "semantic.deactivated_account" not in str(site.sync(off).said)
+    assert "semantic.deactivated_account" not in str(site.sync(off).finding_keys)
 
 
 def test_adopted_account_is_none_of_these() -> None:
@@ -218,5 +218,5 @@ def test_adopted_account_is_none_of_these() -> None:
 
     done = site.sync(SCHOOL)
 
-    assert "semantic.deactivated_account" not in str(done.said)
+    assert "semantic.deactivated_account" not in str(done.finding_keys)
     assert site.status()["bob"] == "active"

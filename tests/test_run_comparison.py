@@ -79,8 +79,8 @@ def test_plans_are_compared_change_by_change(site: Site) -> None:
     course = found.plan["course"]
     assert (course.both, course.only_earlier, course.only_later) == (1, 0, 1)
     assert found.plan["user"].only_later == 0
-    told = "\n".join(found.to_lines())
-    assert "Planned changes of courses: 1 in both, 0 only in the earlier run, 1 only in" in told
+    text = "\n".join(found.to_lines())
+    assert "Planned changes of courses: 1 in both, 0 only in the earlier run, 1 only in" in text
 
 
 def test_two_runs_that_can_not_be_compared_are_refused(site: Site) -> None:
@@ -102,10 +102,10 @@ def test_the_command_compares_with_the_run_before(site: Site) -> None:
     """`compare-runs` compares with the run before by default, or with a given one."""
     earlier = site.sync(BROKEN)
     later = site.sync(MENDED)
-    code, told = site.command("compare-runs", later["run_id"])
-    assert (code, told["earlier"]["run_id"]) == (0, earlier["run_id"])
-    assert told["errors"]["new"] == 1
-    assert site.command("compare-runs", later["run_id"], earlier["run_id"])[1] == told
+    code, output = site.command("compare-runs", later["run_id"])
+    assert (code, output["earlier"]["run_id"]) == (0, earlier["run_id"])
+    assert output["errors"]["new"] == 1
+    assert site.command("compare-runs", later["run_id"], earlier["run_id"])[1] == output
 
 
 def check(site: Site, package: dict[str, str]) -> runs.Run:

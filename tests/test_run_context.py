@@ -64,9 +64,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
         found.hashes += 1
         return compute(plan)
 
-    def executed(*told: Any) -> None:
+    def executed(*arguments: Any) -> None:
         # only the read of the roster uses this statement
-        found.rosters += told[2].startswith("set transaction isolation level repeatable read")
+        found.rosters += arguments[2].startswith("set transaction isolation level repeatable read")
 
     sa.event.listen(database.engine(), "before_cursor_execute", executed)
     monkeypatch.setattr(Plan, "_compute_hash", hashed)

@@ -33,8 +33,8 @@ e2,b1,ann,teacher
 """,
 }
 WITH_OLD = changed(SCHOOL, "courses.csv", "art,Art", "old,Old,O1\nart,Art")
-TOLD = {"kind", "action", "sourced_id", "label", "fields", "reason", "file", "row"}
-TOLD |= {"schools", "role", "email"}
+FIELDS = {"kind", "action", "sourced_id", "label", "fields", "reason", "file", "row"}
+FIELDS |= {"schools", "role", "email"}
 
 
 def of_plan(run: dict[str, Any], **asked: Any) -> tuple[list[dict[str, Any]], int | None]:
@@ -66,7 +66,7 @@ def all_pages(page: Any, run: dict[str, Any], limit: int, **asked: Any) -> list[
 
 def in_one_order(changes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     """Return changes sorted by name, so that those of a plan and of an audit can be compared."""
-    names = sorted(TOLD - {"fields"})
+    names = sorted(FIELDS - {"fields"})
     plain = [
         (
             *(change[name] for name in ("kind", "label", *names)),
@@ -132,21 +132,21 @@ def test_changes_are_narrowed_to_a_school(site: Site) -> None:
         "elsewhere": [],
     }
 
-    def told(page: Any, school: str) -> list[tuple[Any, ...]]:
+    def summarize(page: Any, school: str) -> list[tuple[Any, ...]]:
         changes, _ = page(run, school=school)
         return [
             (change["action"], change["sourced_id"], change["schools"], change["role"])
             for change in changes
         ]
 
-    assert {school: told(of_plan, school) for school in expected} == expected
+    assert {school: summarize(of_plan, school) for school in expected} == expected
     assert site.command("approve", run["run_id"])[1]["outcome"] == "succeeded"
-    assert {school: told(of_audit, school) for school in expected} == expected
+    assert {school: summarize(of_audit, school) for school in expected} == expected
 
 
 def test_plan_lists_its_changes(story: Story) -> None:
     """A held plan lists every change by kind, action and name, with reason and row."""
-    assert {frozenset(change) for change in story.planned} == {frozenset(TOLD)}
+    assert {frozenset(change) for change in story.planned} == {frozenset(FIELDS)}
     assert short(story.planned) == [
         ("user", "update", "Anna Lee"),
         ("user", "deactivate", "Bob Ray"),

@@ -244,8 +244,8 @@ def test_trend_has_changes_and_errors_of_the_last_runs(site: Site) -> None:
     with database.engine().connect() as connection:
         points = queries.trend(connection, site.name, 3)
 
-    told = [(p["run_id"], p["outcome"], p["is_applied"], p["changes"], p["errors"]) for p in points]
-    assert told == [
+    rows = [(p["run_id"], p["outcome"], p["is_applied"], p["changes"], p["errors"]) for p in points]
+    assert rows == [
         (first, "succeeded", True, 8, 5),
         (failed, "failed", False, 0, 0),
         (last, "held", False, 7, 0),

@@ -141,9 +141,9 @@ def test_results_are_saved_and_printed(tmp_path: Path) -> None:
         list_ms={"sites": 80.0},
         plan_s=None,
     )
-    told = {"size": "S", "distinct": 10, "slots": 4, "parallelism": 8}
+    setup = {"size": "S", "distinct": 10, "slots": 4, "parallelism": 8}
     waves = [wave_of(GOOD, LATE), wave_of(GOOD, upload=None)]
-    scale = Scale({"waves": "2 cores", "rest": "2 cores"}, told, waves, [rest])
+    scale = Scale({"waves": "2 cores", "rest": "2 cores"}, setup, waves, [rest])
     path = tmp_path / "bench" / "scale.json"
     assert Scale.load(path) == Scale()
     scale.save(path)

@@ -131,7 +131,7 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "told"),
+    ("one", "expected"),
     [
         (hold("guard.removals", "users", 1600, 2000), "1,600 of 2,000 users would be deactivated"),
         (
@@ -170,29 +170,29 @@ def test_no_outcome_is_left_without_words(outcome: Outcome) -> None:
         (hold("guard.of_tomorrow", "users", 1, 2), "1 of 2 users"),
     ],
 )
-def test_held_run_shows_the_numbers(one: dict[str, Any], told: str) -> None:
+def test_held_run_shows_the_numbers(one: dict[str, Any], expected: str) -> None:
     """A held run shows the guard's numbers, without the code."""
-    assert ended("held", holds=(one,)) == f"Held, nothing was changed: {told}."
+    assert ended("held", holds=(one,)) == f"Held, nothing was changed: {expected}."
 
 
 def test_held_run_shows_every_reason() -> None:
     """The sentence has all reasons of a held plan."""
     holds = (hold("guard.removals", "users", 6, 9), hold("guard.removals", "courses", 7, 9))
-    told = ended("held", holds=holds)
-    assert told.endswith(": 6 of 9 users would be deactivated; 7 of 9 courses would be removed.")
+    text = ended("held", holds=holds)
+    assert text.endswith(": 6 of 9 users would be deactivated; 7 of 9 courses would be removed.")
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "succeeded_with_errors"])
 def test_approved_run_names_who_approved(outcome: str) -> None:
     """The sentence of an approved run names the person."""
-    told = ended(outcome, counts=COUNTS, decision="approved", decided_by="Ann")
-    assert told.startswith("Applied after approval by Ann: 20 users added")
+    text = ended(outcome, counts=COUNTS, decision="approved", decided_by="Ann")
+    assert text.startswith("Applied after approval by Ann: 20 users added")
 
 
 def test_approved_run_that_still_waits_says_so() -> None:
     """Between approval and apply, the sentence is about the approval, not the hold."""
-    told = ended("held", decision="approved", decided_by="Ann", holds=())
-    assert told == "Approved by Ann; it is about to be applied."
+    text = ended("held", decision="approved", decided_by="Ann", holds=())
+    assert text == "Approved by Ann; it is about to be applied."
 
 
 def test_plan_without_changes_changes_nothing() -> None:
@@ -202,7 +202,7 @@ def test_plan_without_changes_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         ({}, "Users + courses, automated"),
         ({"requested_by": "ann"}, "Users + courses, started by hand"),
@@ -212,9 +212,9 @@ def test_plan_without_changes_changes_nothing() -> None:
         ({"trigger": Trigger.UPLOAD, "undoes": "another"}, "Undo of a run"),
     ],
 )
-def test_type_says_what_was_processed_and_how(values: dict[str, Any], told: str) -> None:
+def test_type_says_what_was_processed_and_how(values: dict[str, Any], expected: str) -> None:
     """The type names what was processed, and whether the schedule or a person started it."""
-    assert format_type(a_run(**values)) == told
+    assert format_type(a_run(**values)) == expected
 
 
 def test_sentences_of_real_runs(site: Site) -> None:

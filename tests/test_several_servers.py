@@ -94,12 +94,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         port = airflow.free_port()
         command = [sys.executable, "-m", "airflow", "api-server", "--port", str(port)]
         log = live.home / "second-server.log"
-        with log.open("wb") as told:
+        with log.open("wb") as log_file:
             started = subprocess.Popen(
                 command,
                 env={**live.environment, "AIRFLOW__API__WORKERS": "1"},
-                stdout=told,
-                stderr=told,
+                stdout=log_file,
+                stderr=log_file,
             )
         process, other = psutil.Process(started.pid), airflow.origin(port)
         try:
@@ -312,8 +312,8 @@ def test_no_request_waits_for_a_large_apply(
         assert _waits_for(live, pid)
         assert live.rows("select count(*) from users")[0][0] == users
 
-    for told in (before, during):
-        (listed_site,) = told["sites"]["sites"]
+    for answers in (before, during):
+        (listed_site,) = answers["sites"]["sites"]
         for newer in ("last_run", "health"):  # the list of sites already shows the new run
             listed_site.pop(newer)
     assert during == before
@@ -352,16 +352,16 @@ def test_a_million_findings_are_downloaded_in_constant_memory(
     before, watch = memory_of(watched), Watch(watched)
 
     watch.start()
-    lines, told = 0, b""
+    lines, tail = 0, b""
     with who.http.stream("GET", path) as answer:
         assert answer.status_code == 200
         for piece in answer.iter_bytes():
             lines += piece.count(b"\n")
-            told = (told + piece)[-1000:]
+            tail = (tail + piece)[-1000:]
     most = watch.stop()
 
     others = len(who.get(f"runs/{held['run_id']}/findings?limit=50")["findings"])
     assert lines >= FINDINGS + 1
     assert others == 50
-    assert f",{FINDINGS + 1},".encode() in told.splitlines()[-1]
+    assert f",{FINDINGS + 1},".encode() in tail.splitlines()[-1]
     assert most - before < 64 * MIB

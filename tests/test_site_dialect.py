@@ -183,9 +183,9 @@ def test_packages_are_compared_as_each_is_written(tmp_path: Path) -> None:
     plain = folder_of(NAMES, tmp_path / "plain")
     made = parted(with_dates(NAMES, "{m}/{d}/{y}"), ";")
     odd = folder_of({n: t.encode("cp1252") for n, t in made.items()}, tmp_path / "odd")
-    told = {"encoding": "windows-1252", "delimiter": "semicolon", "date-order": "month_first"}
-    of_both = [word for name, value in told.items() for word in (f"--{name}", value)]
-    of_b = [word for name, value in told.items() for word in (f"--{name}-b", value)]
+    options = {"encoding": "windows-1252", "delimiter": "semicolon", "date-order": "month_first"}
+    of_both = [word for name, value in options.items() for word in (f"--{name}", value)]
+    of_b = [word for name, value in options.items() for word in (f"--{name}-b", value)]
     standard = {"encoding": "utf-8", "delimiter": "comma", "date-order": "iso"}
     back = [word for name, value in standard.items() for word in (f"--{name}-b", value)]
 

@@ -60,7 +60,7 @@ def test_the_size_of_the_roster_is_stored_with_each_applied_run(site: Site) -> N
         ("discarded", {"is_preview": True}, None, None),
     ],
 )
-def test_what_needs_attention_is_said_in_the_row(
+def test_what_needs_attention_is_shown_in_the_row(
     site: Site, outcome: str, values: dict[str, Any], level: str | None, reason: str | None
 ) -> None:
     """A site in the list shows the reason of a failure, and a plan that needs approval."""
@@ -68,7 +68,7 @@ def test_what_needs_attention_is_said_in_the_row(
     had(site, day(1), outcome, **values)
     found = health(site, day(2))
     assert found.level == level
-    assert [told.startswith(reason or "") for told in found.reasons] == ([True] if reason else [])
+    assert [text.startswith(reason or "") for text in found.reasons] == ([True] if reason else [])
 
 
 def test_failure_comes_before_an_old_export(site: Site) -> None:

@@ -21,8 +21,8 @@ from oneroster_sync.pipeline import begin
 from oneroster_sync.sites import preferences_store, registry
 from oneroster_sync.sites.allow_list import ForeignPackageError
 from oneroster_sync.sites.dag_sites import site_names
-from roster_of import NEXT_DAY, SCHOOL, diffed, now, request_of, reviewed, said
-from site_files import sites, sites_said
+from roster_of import NEXT_DAY, SCHOOL, diffed, now, request_of, reviewed, run_command
+from site_files import run_sites, sites
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,20 +62,20 @@ def test_a_site_is_made_with_an_administrator_of_its_own(site: Site) -> None:
     assert sites("create", made.name, "--admin", "boss@x.org") == (0, {"site": made.name})
     query = "select email, role, managed from users where site = :site"
     assert made.rows(query) == [("boss@x.org", "administrator", False)]
-    told = made.rows("select event from events where site = :site order by id")
-    assert told == [("preferences_saved",), ("site_created",)]
+    events = made.rows("select event from events where site = :site order by id")
+    assert events == [("preferences_saved",), ("site_created",)]
     assert listed()[made.name]["archived_at"] is None
     assert made.name in site_names()
-    code, words = sites_said("create", made.name, "--admin", "boss@x.org")
+    code, words = run_sites("create", made.name, "--admin", "boss@x.org")
     assert (code, "exists already" in words) == (1, True)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_name_that_leads_elsewhere_is_refused(name: str) -> None:
     """Every command refuses the name, and no folder is made for it."""
-    assert sites_said("create", "--admin", "a@x.org", "--", name)[0] == 2
-    assert said(Site(name, None), "tidy")[0] == 2  # type: ignore[arg-type]
-    assert said(Site(name, None), "history")[0] == 2  # type: ignore[arg-type]
+    assert run_sites("create", "--admin", "a@x.org", "--", name)[0] == 2
+    assert run_command(Site(name, None), "tidy")[0] == 2  # type: ignore[arg-type]
+    assert run_command(Site(name, None), "history")[0] == 2  # type: ignore[arg-type]
     for part in ("runs", "uploads"):
         with pytest.raises(SiteNameError):
             settings.storage_of(part, name)
@@ -83,7 +83,7 @@ def test_name_that_leads_elsewhere_is_refused(name: str) -> None:
 
 def test_an_administrator_has_an_address(site: Site) -> None:
     """A site without a valid e-mail address of its administrator is not created."""
-    code, words = sites_said("create", another(site).name, "--admin", "the boss")
+    code, words = run_sites("create", another(site).name, "--admin", "the boss")
     assert (code, "e-mail address" in words) == (1, True)
     assert another(site).name not in listed()
 
@@ -95,8 +95,8 @@ def test_a_copy_has_the_preferences_and_nothing_else(site: Site) -> None:
     chosen = ("time_utc=04:15", "source=/srv/sis", 'days=["sunday"]', raised)
     for setting in chosen:
         assert site.command("preferences", "--set", setting)[0] == 0
-    code, told = sites("copy", site.name, another(site).name, "--admin", "own@x.org")
-    assert (code, told["same_source"]) == (0, True)
+    code, output = sites("copy", site.name, another(site).name, "--admin", "own@x.org")
+    assert (code, output["same_source"]) == (0, True)
     copied = another(site)
     theirs, ours = site.command("preferences")[1], copied.command("preferences")[1]
     assert ours["guards"].pop("raised") is None
@@ -114,7 +114,7 @@ def test_a_copy_has_the_preferences_and_nothing_else(site: Site) -> None:
 
 def test_missing_site_is_not_copied(site: Site) -> None:
     """The error names the missing site, and no site is created."""
-    code, words = sites_said("copy", "nowhere", another(site).name, "--admin", "own@x.org")
+    code, words = run_sites("copy", "nowhere", another(site).name, "--admin", "own@x.org")
     assert (code, "no site 'nowhere'" in words) == (1, True)
     assert another(site).name not in listed()
 
@@ -129,8 +129,8 @@ def test_archived_site_is_read_only(site: Site) -> None:
         ("undo", run["run_id"]),
         ("preferences", "--set", "time_utc=05:00"),
     ):
-        code, told = said(site, *words)
-        assert (code, f"oneroster sites restore {site.name}" in told) == (1, True), words
+        code, output = run_command(site, *words)
+        assert (code, f"oneroster sites restore {site.name}" in output) == (1, True), words
     assert len(site.command("history")[1]["runs"]) == 1
     assert site.command("explain", "ann")[0] == 0
     assert site.command("preferences")[1]["site"] == site.name
@@ -162,7 +162,7 @@ def test_a_restored_site_is_switched_off(site: Site) -> None:
         registry.note_switched(connection, site.name)
     assert preferences_store.read(site.name) is not None
     assert site.sync(SCHOOL)["outcome"] == "succeeded"
-    code, words = sites_said("restore", site.name)
+    code, words = run_sites("restore", site.name)
     assert (code, "is in use" in words) == (1, True)
 
 
@@ -177,7 +177,7 @@ def test_a_plan_that_waits_is_discarded_with_its_site(site: Site) -> None:
     assert "archived the site" in run.reasons[0]
     assert len(run.holds) == len(held["reasons"])
     sites("restore", site.name)
-    code, words = said(site, "approve", held["run_id"])
+    code, words = run_command(site, "approve", held["run_id"])
     assert (code, "archived the site" in words) == (1, True)
     assert set(site.users().values()) == {"active"}
 
@@ -273,7 +273,7 @@ def test_the_last_site_in_use_stays(alone: None) -> None:
     assert sites("list")[1] == {"sites": []}
     assert site_names() == ["default"]
     sites("create", "default", "--admin", ADMIN)
-    code, words = sites_said("archive", "default")
+    code, words = run_sites("archive", "default")
     assert (code, "the last site in use" in words) == (1, True)
     sites("create", "north", "--admin", ADMIN)
     assert sites("archive", "default")[0] == 0
@@ -327,9 +327,9 @@ def test_the_storage_of_another_site_is_no_package(site: Site, tmp_path: Path) -
         asked = replace(request_of(site, SCHOOL), package=package, run_id=str(uuid.uuid4()))
         with pytest.raises(ForeignPackageError):
             begin(asked, now=now())
-    code, words = said(site, "sync", theirs.path, "--kind", "users")
+    code, words = run_command(site, "sync", theirs.path, "--kind", "users")
     assert (code, "upload it to this site" in words) == (1, True)
-    code, words = said(site, "preferences", "--set", f"source={theirs.parent.path}")
+    code, words = run_command(site, "preferences", "--set", f"source={theirs.parent.path}")
     assert (code, "a folder of the storage" in words) == (1, True)
     with database.engine().begin() as connection:  # an earlier version allowed this value
         statement = "update preferences set source = :source where site = :site"

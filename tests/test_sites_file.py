@@ -15,7 +15,7 @@ from databases import fresh_database, using
 from oneroster_sync.operations.sites_file import as_yaml
 from oneroster_sync.operations.strict_yaml import WrongFileError, read
 from roster_of import SCHOOL
-from site_files import SiteFile, sites, sites_said
+from site_files import SiteFile, run_sites, sites
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,14 +57,14 @@ def test_a_plan_lists_changes_by_site_and_preference(file: SiteFile) -> None:
           credited_admin: west@x.org
           scope: users
     """)
-    told = file.plan()
-    assert told["outcome"] == "planned"
-    assert [(site["site"], site["actions"]) for site in told["sites"]] == [
+    planned = file.plan()
+    assert planned["outcome"] == "planned"
+    assert [(site["site"], site["actions"]) for site in planned["sites"]] == [
         ("north", ["change"]),
         ("south", ["change"]),
         ("west", ["create"]),
     ]
-    assert [site["changes"] for site in told["sites"]] == [
+    assert [site["changes"] for site in planned["sites"]] == [
         [
             {"preference": "time_utc", "before": "02:00", "after": "02:45"},
             {"preference": "guards.users.percent", "before": 10.0, "after": 15.0},
@@ -75,9 +75,9 @@ def test_a_plan_lists_changes_by_site_and_preference(file: SiteFile) -> None:
             {"preference": "scope", "before": "users_and_courses", "after": "users"},
         ],
     ]
-    words = sites_said("plan", file.path)[1]
+    words = run_sites("plan", file.path)[1]
     assert '  time_utc: "02:00" → "02:45"' in words
-    assert f"--plan {told['plan_hash']}" in words
+    assert f"--plan {planned['plan_hash']}" in words
     assert sites("list")[1]["sites"] == [
         {"site": name, "archived_at": None, "archived_by": None, "last_run": None}
         for name in ("north", "south")
@@ -108,12 +108,12 @@ def test_another_plan_than_the_one_looked_at_is_refused(file: SiteFile, tmp_path
     file.write("north: {time_utc: '03:30'}")
     looked_at = file.plan()["plan_hash"]
     assert north(tmp_path).command("preferences", "--set", "scope=users")[0] == 0
-    code, words = sites_said("apply", file.path, "--plan", looked_at)
+    code, words = run_sites("apply", file.path, "--plan", looked_at)
     assert (code, "look at the plan again" in words) == (1, True)
     assert north(tmp_path).command("preferences")[1]["time_utc"] == "02:00"
     looked_at = file.plan()["plan_hash"]
     file.write("north: {time_utc: '03:31'}")
-    assert sites_said("apply", file.path, "--plan", looked_at)[0] == 1
+    assert run_sites("apply", file.path, "--plan", looked_at)[0] == 1
 
 
 def test_a_site_that_is_not_in_the_file_stays(file: SiteFile, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_file_archives_and_restores(file: SiteFile) -> None:
 def test_the_last_site_is_not_archived_by_a_file(file: SiteFile) -> None:
     """A file that would archive the last site is refused as a whole."""
     file.write("north: {archived: true}\nsouth: {archived: true}")
-    code, words = sites_said("apply", file.path)
+    code, words = run_sites("apply", file.path)
     assert (code, "the last site in use" in words) == (1, True)
     assert {site["archived_at"] for site in sites("list")[1]["sites"]} == {None}
     file.write("""
@@ -186,7 +186,7 @@ def test_an_export_changes_nothing(file: SiteFile, tmp_path: Path) -> None:
     assert file.plan()["outcome"] == "no_changes"
     assert file.plan("--archive-missing")["outcome"] == "no_changes"
     assert north(tmp_path).command("preferences")[1]["pause_windows"][0]["note"] == note
-    text = sites_said("export", "north")[1]
+    text = run_sites("export", "north")[1]
     assert "source_connection: sis" in text
     assert "south:" not in text
 
@@ -261,7 +261,7 @@ def test_each_error_has_its_line(
     """Each error has its line and the expected value, and does not repeat the value."""
     file.write(text)
     assert file.wrong() == places
-    code, words = sites_said("plan", file.path)
+    code, words = run_sites("plan", file.path)
     assert code == 4
     assert f"{file.path}:{places[0][0]}:" in words
     assert expected in words
@@ -292,7 +292,7 @@ def test_an_invalid_file_is_refused(file: SiteFile, content: bytes, line: int) -
 
 def test_a_file_that_is_not_there_is_a_wrong_use(file: SiteFile) -> None:
     """A missing file is a usage error that names the path."""
-    code, words = sites_said("plan", file.path)
+    code, words = run_sites("plan", file.path)
     assert (code, str(file.path) in words) == (2, True)
 
 

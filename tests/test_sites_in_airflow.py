@@ -58,12 +58,12 @@ def test_a_site_made_here_has_its_dags_soon_and_is_off(live: Live) -> None:
     make(live, "soon")
     found = site_of(live, "soon")
     assert (found["enabled"], found["next_run"], found["last_run"]) == (False, None, None)
-    told = live.admin.post("sites", {"site": "soon", "admin": ADMIN}, expect=409)
-    assert (told["code"], told["errors"][0]["field"]) == ("site.exists", "site")
-    told = live.admin.post("sites", {"site": "No way", "admin": "nobody"}, expect=422)
-    assert [error["field"] for error in told["errors"]] == ["site", "admin"]
-    told = live.admin.post("sites/soon/copy", {"site": "soon2", "admin": "a@x.org"}, expect=202)
-    assert told == {"site": "soon2"}
+    answer = live.admin.post("sites", {"site": "soon", "admin": ADMIN}, expect=409)
+    assert (answer["code"], answer["errors"][0]["field"]) == ("site.exists", "site")
+    answer = live.admin.post("sites", {"site": "No way", "admin": "nobody"}, expect=422)
+    assert [error["field"] for error in answer["errors"]] == ["site", "admin"]
+    answer = live.admin.post("sites/soon/copy", {"site": "soon2", "admin": "a@x.org"}, expect=202)
+    assert answer == {"site": "soon2"}
     live.admin.post("sites/nowhere/copy", {"site": "soon3", "admin": "a@x.org"}, expect=404)
 
 
@@ -247,10 +247,10 @@ def test_all_syncs_are_stopped_and_resumed(live: Live) -> None:
         page.keyboard.type("The SIS is upgraded.")
         press(page, stop)
         page.get_by_text("All syncs stopped").wait_for()
-        told = page.get_by_text("All syncs are stopped for maintenance")
-        expect(told).to_be_visible()
+        message = page.get_by_text("All syncs are stopped for maintenance")
+        expect(message).to_be_visible()
         page.goto(f"{live.origin}/plugin/oneroster/sites/default/upload")
-        expect(told).to_be_visible()
+        expect(message).to_be_visible()
         expect(page.get_by_text("The SIS is upgraded. (admin, since")).to_be_visible()
         refused = live.admin.upload(b"PK\3\4", expect=409)
         assert refused["code"] == "maintenance.on"
@@ -259,7 +259,7 @@ def test_all_syncs_are_stopped_and_resumed(live: Live) -> None:
         press(page, page.get_by_role("button", name="End maintenance…"))
         press(page, asked.get_by_role("button", name="Resume all syncs"))
         page.get_by_text("All syncs resumed").wait_for()
-        expect(told).to_have_count(0)
+        expect(message).to_have_count(0)
     assert site_of(live, "default")["enabled"] is before
 
 

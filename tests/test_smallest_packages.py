@@ -45,8 +45,8 @@ def brought(site: Site, texts: Texts) -> Run:
 
 def prefer(site: Site, **settings: object) -> None:
     """Change preferences; two underscores separate a group from its field."""
-    told = {name.replace("__", "."): value for name, value in settings.items()}
-    change_preferences(site.name, told, by="Ann", clock=clock)
+    changes = {name.replace("__", "."): value for name, value in settings.items()}
+    change_preferences(site.name, changes, by="Ann", clock=clock)
 
 
 def user(id_: str, status: str = "active", given: str = "New", day: int = 2) -> str:

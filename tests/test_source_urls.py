@@ -8,7 +8,7 @@ import pytest
 
 from oneroster_sync.sites.preferences import STORED, Preferences
 from oneroster_sync.sources.url import SourceUrl, WrongSourceError, is_within
-from roster_of import said
+from roster_of import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_valid_sources_are_read_by_their_parts(
 
 
 @pytest.mark.parametrize(
-    ("source", "says"),
+    ("source", "reason"),
     [
         (f"sftp://ann:{HIDDEN}@sis.example.org/out", "contains a password"),
         (f"file://ann:{HIDDEN}@sis/out", "contains a password"),
@@ -80,9 +80,9 @@ def test_valid_sources_are_read_by_their_parts(
         ("/srv/\0", "control character"),
     ],
 )
-def test_invalid_sources_are_refused(source: str, says: str) -> None:
+def test_invalid_sources_are_refused(source: str, reason: str) -> None:
     """A source with a secret, without encryption or of an unknown kind is refused, not repeated."""
-    with pytest.raises(WrongSourceError, match=says) as refused:
+    with pytest.raises(WrongSourceError, match=reason) as refused:
         SourceUrl.parse(source)
     assert HIDDEN not in str(refused.value)
 
@@ -145,7 +145,7 @@ def test_links_are_resolved_before_paths_are_compared(tmp_path: Path) -> None:
 def test_a_secret_is_refused_at_save_and_not_repeated(site: Site, settings: dict[str, str]) -> None:
     """A source with a secret is neither saved nor printed nor recorded in the audit."""
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    code, output = said(site, "preferences", *words)
+    code, output = run_command(site, "preferences", *words)
     assert code == 2
     assert "Airflow connection" in output
     assert HIDDEN not in output

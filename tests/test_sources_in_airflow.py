@@ -42,9 +42,9 @@ def s3() -> Iterator[S3]:
         yield server
 
 
-def connect(live: Live, name: str, kind: str, extra: dict[str, Any], **said: Any) -> None:
+def connect(live: Live, name: str, kind: str, extra: dict[str, Any], **fields: Any) -> None:
     """Create a connection in Airflow, or update it."""
-    body = {"connection_id": name, "conn_type": kind, "extra": json.dumps(extra), **said}
+    body = {"connection_id": name, "conn_type": kind, "extra": json.dumps(extra), **fields}
     known = live.api._call("GET", "/api/v2/connections")["connections"]
     if name in {each["connection_id"] for each in known}:
         live.api._call("PATCH", f"/api/v2/connections/{name}", body=body)
@@ -69,8 +69,8 @@ def synced(live: Live) -> tuple[dict[str, Any], str]:
 def test_a_package_comes_from_an_sftp_server(live: Live, sftp: Sftp, data: Path) -> None:
     """The DAG logs in with the connection, syncs and moves the package, and logs no secret."""
     package = copy_into(sftp.folder / "out", data / "district-small-1.1.zip")
-    said = {"host": HOST, "port": sftp.port, "login": LOGIN, "password": PASSWORD}
-    connect(live, "sis_sftp", "sftp", sftp.extra(), **said)
+    fields = {"host": HOST, "port": sftp.port, "login": LOGIN, "password": PASSWORD}
+    connect(live, "sis_sftp", "sftp", sftp.extra(), **fields)
     choose(
         live,
         source=f"sftp://{HOST}/out",
@@ -90,8 +90,8 @@ def test_a_package_comes_from_an_sftp_server(live: Live, sftp: Sftp, data: Path)
 def test_a_wrong_password_fails_at_once(live: Live, sftp: Sftp) -> None:
     """A wrong password fails without a retry, and the run names the cause."""
     wrong = "wr0ng-secret-of-the-sis"
-    said = {"host": HOST, "port": sftp.port, "login": LOGIN, "password": wrong}
-    connect(live, "sis_sftp", "sftp", sftp.extra(), **said)
+    fields = {"host": HOST, "port": sftp.port, "login": LOGIN, "password": wrong}
+    connect(live, "sis_sftp", "sftp", sftp.extra(), **fields)
     choose(live, source=f"sftp://{HOST}/out", source_connection="sis_sftp")
     run, log = synced(live)
     assert run["outcome"] == "failed"

@@ -220,8 +220,8 @@ def test_source_is_no_way_to_read_the_server(
     assert run.outcome in {"rejected", "failed", "no_changes"}
     kept = Path(settings.storage().path) / "runs" / site.name
     files = [file for file in kept.rglob("*") if file.is_file()]
-    told = site.rows("select f::text from run_findings f where run_id::text = :run", run=run.run_id)
-    assert HIDDEN not in f"{caplog.text} {run} {told}"
+    rows = site.rows("select f::text from run_findings f where run_id::text = :run", run=run.run_id)
+    assert HIDDEN not in f"{caplog.text} {run} {rows}"
     assert [file for file in files if HIDDEN.encode() in file.read_bytes()] == []
     assert site.users() == {}
 
@@ -272,8 +272,8 @@ def test_unreadable_file_is_refused_in_one_sentence(closed: Path, name: str) -> 
     """An unreadable file is named with the user id, and the fetch is not retried."""
     with (
         tempfile.TemporaryDirectory() as into,
-        pytest.raises(RefusedSourceError, match=rf"user id \d+\) may not read .*{name}") as told,
+        pytest.raises(RefusedSourceError, match=rf"user id \d+\) may not read .*{name}") as caught,
     ):
         local.copy(local.newest_package(closed / name), Path(into) / "copy", Patience())
-    assert told.value.code == "source.not_permitted"
-    assert not isinstance(told.value, RetriableSourceError)
+    assert caught.value.code == "source.not_permitted"
+    assert not isinstance(caught.value, RetriableSourceError)

@@ -49,7 +49,7 @@ def test_a_sync_that_finds_the_roster_in_step_is_no_standstill(site: Site) -> No
     ("syncs", "days", "level"),
     [(2, 1, None), (3, 1, "warning"), (7, 1, "error"), (3, 8, "error"), (2, 30, None)],
 )
-def test_it_is_said_the_louder_the_longer_it_lasts(
+def test_level_rises_the_longer_it_lasts(
     site: Site, syncs: int, days: int, level: str | None
 ) -> None:
     """A few syncs without applied changes are no alarm, more a warning, and many an error."""
@@ -88,7 +88,7 @@ def test_standstill_is_notified_once_a_week(site: Site) -> None:
     """The notification has the fact in its subject, and is repeated every week."""
     choose(site, notices=EVERYBODY.model_copy(update={"topics": (Topic.UNAPPLIED,)}))
     had(site, day(-10))
-    told = []
+    notified = []
     for number in range(20):
         had(site, day(number), "superseded")
         with database.engine().connect() as connection:
@@ -97,7 +97,7 @@ def test_standstill_is_notified_once_a_week(site: Site) -> None:
         sent = [
             n for n in found if notifications.send_once(n, lambda _: 1, now=now) is Delivery.SENT
         ]
-        told += [(number, notice.message.subject) for notice in sent]
-    assert [number for number, _ in told] == [2, 9, 16]
+        notified += [(number, notice.message.subject) for notice in sent]
+    assert [number for number, _ in notified] == [2, 9, 16]
     subject = f"No changes applied since 23 October (3 syncs) — {site.name}"
-    assert told[0][1] == subject
+    assert notified[0][1] == subject

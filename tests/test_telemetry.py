@@ -114,8 +114,8 @@ def test_held_plan_and_findings_are_sent_and_go_again(site: Site, received: Rece
     assert removals == held["counts"]["users"]["deactivated"] == 1
     assert share >= received.latest("oneroster.plan.removals.threshold.share", "site")["users",]
     codes = received.latest("oneroster.run.findings", "site", "severity")
-    told = [code for code, _, _ in site.findings(held)]
-    assert codes == {(code,): told.count(code) for code in told}
+    expected = [code for code, _, _ in site.findings(held)]
+    assert codes == {(code,): expected.count(code) for code in expected}
     assert len(codes) >= 2
 
     site.command("discard", held["run_id"])
@@ -139,9 +139,9 @@ def test_one_run_is_one_trace_with_a_span_for_each_stage(site: Site, received: R
     for name, span in spans.items():
         assert span.parent_span_id == whole.span_id, name
         assert whole.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
-    told = {pair.key: pair.value.string_value for pair in whole.attributes}
+    attributes = {pair.key: pair.value.string_value for pair in whole.attributes}
     expected = {"site": site.name, "run_id": run["run_id"], "outcome": "succeeded"}
-    assert expected.items() <= told.items()
+    assert expected.items() <= attributes.items()
 
 
 def test_a_stage_that_fails_is_an_error_and_names_no_value(

@@ -72,8 +72,8 @@ def test_every_service_says_that_it_is_well(there: Cluster) -> None:
 
 def test_preparing_again_changes_nothing(there: Cluster) -> None:
     """A second run of the init step changes nothing."""
-    told = there.services.run("prepare", name="again")
-    assert "there already" in told
+    output = there.services.run("prepare", name="again")
+    assert "there already" in output
     assert there.live.person("admin").get("me")["may"]["administer"]
 
 

@@ -37,7 +37,7 @@ def record(run: dict[str, Any]) -> Run:
     return runs.find(run["run_id"])
 
 
-def told(site: Site, run: dict[str, Any]) -> list[Any]:
+def read_results(site: Site, run: dict[str, Any]) -> list[Any]:
     """Return all stored results of a run except its own id."""
     rows = [
         site.rows(
@@ -71,7 +71,7 @@ def test_third_sync_reuses_the_second(settled: Site) -> None:
     short = settled.sync(BAD)
     assert record(long).same_as is None
     assert record(short).same_as == long["run_id"]
-    assert told(settled, short) == told(settled, long)
+    assert read_results(settled, short) == read_results(settled, long)
     folder = Path(settings.storage().path, "runs", settled.name, short["run_id"])
     assert not (folder / "snapshots").exists()
     assert (folder / "results.json").exists()

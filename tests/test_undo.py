@@ -10,7 +10,7 @@ import pytest
 from conftest import csv_text
 from oneroster_sync import Request, undo
 from oneroster_sync.runs import Trigger
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -145,7 +145,7 @@ def test_records_that_changed_since_are_left_alone(site: Site) -> None:
     run = site.sync(staff("ann,Anna,ann@x.org", "bob,Robert,bob@x.org"))
     site.sync(staff("ann,Annette,ann@x.org", "bob,Robert,bob@x.org"))
 
-    code, output = said(site, "undo", run["run_id"])
+    code, output = run_command(site, "undo", run["run_id"])
 
     assert code == 0
     assert "left alone: user ann, because it changed again since" in output
@@ -159,7 +159,7 @@ def test_assignments_that_changed_since_are_left_alone(site: Site) -> None:
     fewer = changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", "")
     run = site.sync(changed(fewer, "courses.csv", "Maths", "Mathematics"))
     site.sync(SCHOOL)
-    code, output = said(site, "undo", run["run_id"])
+    code, output = run_command(site, "undo", run["run_id"])
     assert code == 0
     assert "assignment bob to art" in output
     assert "course maths" in output
@@ -182,7 +182,7 @@ def test_an_undo_takes_no_login_of_another_user(site: Site) -> None:
     run = site.sync(staff(ANN))
     site.sync(staff(ANN, "new,New,info@x.org"))
 
-    code, output = said(site, "undo", run["run_id"])
+    code, output = run_command(site, "undo", run["run_id"])
 
     assert code == 0
     assert "user old" in output
@@ -237,9 +237,9 @@ def test_undo_of_a_run_that_changed_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize("run", [str(uuid.UUID(int=0)), "nonsense"])
-def test_undo_of_an_unknown_run_is_told_so(site: Site, run: str) -> None:
+def test_undo_of_an_unknown_run_is_an_error(site: Site, run: str) -> None:
     """An undo of an unknown run is an error."""
-    code, output = said(site, "undo", run)
+    code, output = run_command(site, "undo", run)
     assert code == 1
     assert "there is no run" in output
 
@@ -249,7 +249,7 @@ def test_undo_of_another_sites_run_is_refused(site: Site) -> None:
     run = site.sync(staff(ANN))
     other = type(site)(f"{site.name}-b", site.folder)
     other.command("init", "--admin", "other@district.example")
-    code, output = said(other, "undo", run["run_id"])
+    code, output = run_command(other, "undo", run["run_id"])
     assert code == 1
     assert "there is no run" in output
     assert site.users() == {"ann": "active"}

@@ -10,7 +10,7 @@ import pytest
 from conftest import csv_text
 from oneroster_sync.operations.retention import delete_expired
 from oneroster_sync.settings import Keeping
-from roster_of import SCHOOL, changed, now, said
+from roster_of import SCHOOL, changed, now, run_command
 from test_undo import NEXT_DAY, audited, counted, numbered, roster, staff
 from test_undo_parts import enrolled, undone
 
@@ -42,7 +42,7 @@ def test_chain_of_addresses_is_left_alone_from_its_break_on(site: Site) -> None:
     run = site.sync(people(u="b", v="c", w="d", x="e"))
     site.sync(changed(people(u="b", v="c", w="d", x="e"), "users.csv", "u,U,Lee", "u,U,Fox"))
 
-    code, output = said(site, "undo", run["run_id"])
+    code, output = run_command(site, "undo", run["run_id"])
 
     assert code == 0
     assert logins(site) == {"u": "b", "v": "c", "w": "d", "x": "e"}
@@ -76,7 +76,7 @@ def test_sourced_id_that_was_taken_since_is_left_alone(site: Site) -> None:
     run = ids(site, "user,u,u2")
     day = staff("u2,U,a@x.org", "v,V,b@x.org", "u,New,c@x.org")
     site.sync(changed(day, "users.csv", "u2,teacher,u2", "u2,teacher,u"))
-    code, output = said(site, "undo", run["run_id"])
+    code, output = run_command(site, "undo", run["run_id"])
     assert code == 0
     assert "left alone: user u2, because another record has its sourcedId now" in output
     assert logins(site) == {"u2": "a", "v": "b", "u": "c"}
@@ -142,7 +142,7 @@ def test_undo_of_users_takes_their_assignments_along(site: Site) -> None:
     """An undo of users also undoes their assignments; what can't be undone is named."""
     site.sync(SCHOOL)
     run = site.sync(NEXT_DAY)
-    code, output = said(site, "undo", run["run_id"], "--kind", "user")
+    code, output = run_command(site, "undo", run["run_id"], "--kind", "user")
     assert code == 0
     assert site.users() == {"ann": "active", "bob": "active", "cec": "active", "dan": "inactive"}
     assert site.courses() == {"maths": "active", "art": "removed", "bio": "active"}
@@ -175,7 +175,7 @@ def test_assignments_of_another_run_stay_behind_and_are_named(site: Site) -> Non
     run = site.sync(NEXT_DAY)
     later = changed(NEXT_DAY, "enrollments.csv", "e2,b1,ann", "e3,b1,dan,teacher\ne2,b1,ann")
     site.sync(later)
-    code, output = said(site, "undo", run["run_id"], "--kind", "user")
+    code, output = run_command(site, "undo", run["run_id"], "--kind", "user")
     assert code == 0
     assert "left alone: assignment dan to bio, because another run made it" in output
 
@@ -200,7 +200,7 @@ def test_run_whose_audit_was_removed_says_so(site: Site) -> None:
     site.sync(numbered(range(3)))
     run = site.sync(numbered(range(2)))
     delete_expired(site.name, now=now() + dt.timedelta(days=9), keeping=Keeping(1, 1, audit_days=8))
-    code, output = said(site, "undo", run["run_id"])
+    code, output = run_command(site, "undo", run["run_id"])
     assert code == 1
     assert "its audit expired and was deleted" in output
     assert site.users()["u2"] == "inactive"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from roster_of import SCHOOL, as_delta, changed, said
+from roster_of import SCHOOL, as_delta, changed, run_command
 from test_undo import ANN, BOB, NEXT_DAY, roster, staff
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def test_restored_assignment_is_not_reported(site: Site) -> None:
     site.sync(SCHOOL)
     run = site.sync(changed(SCHOOL, "enrollments.csv", "e2,a1,bob,teacher\n", ""))
     site.sync(SCHOOL)
-    told = [said(site, "undo", run["run_id"], *more) for more in ((), ("--changed-too",))]
-    assert ["left alone" in text for _, text in told] == [True, False]
+    outputs = [run_command(site, "undo", run["run_id"], *more) for more in ((), ("--changed-too",))]
+    assert ["left alone" in text for _, text in outputs] == [True, False]
 
 
 def enrolled(site: Site) -> list[tuple[Any, ...]]:

@@ -58,8 +58,8 @@ def apply_sites(live: Live, folder: Path, package: Path) -> None:
     sites = {name: {"credited_admin": ADMIN, "source": str(package)} for name in (*OTHERS, BUSY)}
     file = folder / "sites.yaml"
     file.write_text(yaml.safe_dump({"version": 1, "sites": sites}), "utf-8")
-    told = live.oneroster("sites", "apply", str(file))
-    assert told["outcome"] == "succeeded", told
+    output = live.oneroster("sites", "apply", str(file))
+    assert output["outcome"] == "succeeded", output
 
 
 def test_an_upload_goes_before_syncs_that_wait(live: Live, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from oneroster_sync import runs
 from oneroster_sync.operations import approval
 from oneroster_sync.operations.approval import NotHeldError
 from oneroster_sync.runs.summary import format_outcome
-from roster_of import as_delta, said
+from roster_of import as_delta, run_command
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -62,7 +62,7 @@ def test_newer_applied_run_supersedes_a_held_one(site: Site, held: dict[str, Any
     """A held plan is superseded if another plan changes the roster."""
     assert site.sync(staff(11))["outcome"] == "succeeded"
     assert stored(held) == ("superseded", None)
-    code, output = said(site, "approve", held["run_id"])
+    code, output = run_command(site, "approve", held["run_id"])
     assert code == 1
     assert "superseded" in output
     assert active(site) == 11
@@ -81,12 +81,12 @@ def test_newer_plan_supersedes_a_held_one(
     assert stored(held) == ("superseded", None)
     older = runs.find(held["run_id"])
     named = f"run {newer['run_id']} of {newer['started_at'][:16].replace('T', ' ')} UTC"
-    told = f"Superseded, nothing was changed: {named} made a newer plan."
-    assert format_outcome(older) == told
+    sentence = f"Superseded, nothing was changed: {named} made a newer plan."
+    assert format_outcome(older) == sentence
     assert [hold["found"] for hold in older.holds] == [6, 4]
     assert older.ended_at is not None
     for command in ("approve", "discard"):
-        code, output = said(site, command, held["run_id"])
+        code, output = run_command(site, command, held["run_id"])
         assert (code, named in output) == (1, True)
     assert active(site) == 10
 
@@ -163,8 +163,8 @@ def test_plan_that_nobody_decided_about_is_discarded(site: Site, held: dict[str,
     assert held["run_id"] in approval.expire_due(after(held, 73))
     assert held["run_id"] not in approval.expire_due(after(held, 74))
     run = runs.find(held["run_id"])
-    told = "Discarded, nothing was changed: nobody decided within 72 hours."
-    assert format_outcome(run) == told
+    sentence = "Discarded, nothing was changed: nobody decided within 72 hours."
+    assert format_outcome(run) == sentence
     assert (run.outcome, run.decision, run.ended_at) == ("discarded", None, after(held, 73))
     assert [hold["found"] for hold in run.holds] == [6, 4]
     details = {

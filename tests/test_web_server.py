@@ -36,8 +36,8 @@ PATHS = ["/", "/api/v2/version", "/api/v2/nothing", "/oneroster/health", "/nowhe
 def test_no_answer_may_be_framed_by_others(server: Server, path: str) -> None:
     """No answer of Airflow, its login or ours can be framed by another site's page."""
     for method in ("GET", "POST", "DELETE"):
-        told = server.asks(None, method, path).headers["content-security-policy"]
-        assert "frame-ancestors 'self'" in told
+        policy = server.asks(None, method, path).headers["content-security-policy"]
+        assert "frame-ancestors 'self'" in policy
 
 
 @pytest.mark.case("c02")
@@ -54,11 +54,11 @@ def test_our_deployments_say_where_pages_take_things_from(servers: dict[str, Ser
 
 @pytest.mark.case("c02")
 def test_only_tls_is_asked_for_where_there_is_tls(server: Server) -> None:
-    """A browser is told to use TLS only if the request used TLS and a setting is on."""
-    told = "strict-transport-security"
-    assert told not in server.asks(None, "GET", "/api/v2/version").headers
+    """A browser is asked to use TLS only if the request used TLS and a setting is on."""
+    header = "strict-transport-security"
+    assert header not in server.asks(None, "GET", "/api/v2/version").headers
     answer = server.asks(None, "GET", "https://localhost/api/v2/version")
-    assert answer.headers[told] == "max-age=86400"
+    assert answer.headers[header] == "max-age=86400"
 
 
 @contextlib.contextmanager
@@ -81,14 +81,14 @@ def test_airflows_own_pages_live_with_the_policy(
     servers: dict[str, Server], tokens: tuple[str, Any]
 ) -> None:
     """The content security policy breaks no page of Airflow."""
-    said: list[str] = []
+    messages: list[str] = []
     server = servers[ALL]
     with listening(server.client.app) as origin, sync_playwright() as playwright:
         # Other console messages of Airflow's and FAB's pages do not matter here.
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = browser.new_page()
         page.set_default_timeout(60_000)
-        page.on("console", lambda message: said.append(message.text))
+        page.on("console", lambda message: messages.append(message.text))
         page.goto(f"{origin}/auth/login")
         page.locator("input[name=username]").fill("admin")
         if tokens[0] == "fab":
@@ -103,7 +103,7 @@ def test_airflows_own_pages_live_with_the_policy(
         page.goto(f"{origin}/plugin/oneroster/sites/{SITE}/preferences")
         expect(page.get_by_label("Time (UTC)")).to_be_visible(timeout=60_000)
         browser.close()
-    assert [text for text in said if "Content Security Policy" in text] == []
+    assert [text for text in messages if "Content Security Policy" in text] == []
 
 
 def named(monkeypatch: pytest.MonkeyPatch, hosts: str, host: str, path: str = "/x") -> int:

@@ -35,9 +35,9 @@ def story(site: Site, term: str, kind: str = "user") -> dict[str, Any]:
             for record in record_search.search(connection, site.name, term, 20)
             if record["sourced_id"] == term and record["kind"] == kind
         )
-        told = history.read_record(connection, site.name, kind, record["id"])
-    assert told is not None
-    return told
+        details = history.read_record(connection, site.name, kind, record["id"])
+    assert details is not None
+    return details
 
 
 def write(site: Site, statement: str) -> None:
@@ -124,10 +124,14 @@ def test_history_has_all_changes_newest_first(site: Site) -> None:
         site.sync(package)
         for package in (STAFF, changed(STAFF, "users.csv", "Bob,Ray", "Robert,Ray"))
     ]
-    told = story(site, "bob")
-    assert (told["label"], told["email"], told["role"]) == ("Robert Ray", "bob@x.org", "teacher")
-    assert told["protected"] is None
-    update, add = told["changes"]
+    record = story(site, "bob")
+    assert (record["label"], record["email"], record["role"]) == (
+        "Robert Ray",
+        "bob@x.org",
+        "teacher",
+    )
+    assert record["protected"] is None
+    update, add = record["changes"]
     assert [update["run_id"], add["run_id"]] == [runs[1]["run_id"], runs[0]["run_id"]]
     assert update["made_at"] > add["made_at"]
     assert update["fields"] == [
@@ -170,9 +174,9 @@ def test_story_says_what_protects_a_record(site: Site) -> None:
     assert story(site, "art", "course")["protected"] == by_hand
     with database.engine().connect() as connection:
         (admin,) = record_search.search(connection, site.name, "admin@district.example", 20)
-        told = history.read_record(connection, site.name, "user", admin["id"])
-    assert told is not None
-    assert told["protected"] == by_hand
+        record = history.read_record(connection, site.name, "user", admin["id"])
+    assert record is not None
+    assert record["protected"] == by_hand
 
 
 def accounts(site: Site, term: str, limit: int = 20) -> list[str]:
@@ -272,14 +276,14 @@ def test_story_begins_with_one_sentence(site: Site) -> None:
     held = site.sync({"users.csv": "\n".join([HEADER, rows[7]]) + "\n"})
     assert held["outcome"] == "held"
     site.command("approve", held["run_id"], "--reason", "Summer staff left.")
-    told = story(site, "u0")
+    record = story(site, "u0")
     by = runs.find(held["run_id"]).decided_by
-    assert told["sentence"].startswith("Deactivated on ")
-    assert told["sentence"].endswith(
+    assert record["sentence"].startswith("Deactivated on ")
+    assert record["sentence"].endswith(
         f" because users.csv of package-1 no longer contained this person; approved by {by}: "
         "“Summer staff left”."
     )
-    assert told["undoes"] == held["run_id"]
+    assert record["undoes"] == held["run_id"]
     code, undone = site.command("undo", held["run_id"], "--record", "u0")
     assert (code, undone["outcome"]) == (0, "succeeded")
     back = story(site, "u0")
@@ -294,12 +298,12 @@ def test_story_names_schools_and_what_is_current(site: Site) -> None:
     users += 'ann,"hill,lake",true,teacher,Ann,Lee,ann@x.org\n'
     users += "bob,lake,true,teacher,Bob,Ray,bob@x.org\n"
     site.sync({**SCHOOL, **orgs, "users.csv": users})
-    told = story(site, "ann")
-    assert told["schools"] == ["Hill School", "Lake School"]
-    fields = [field for change in told["changes"] for field in change["fields"]]
+    record = story(site, "ann")
+    assert record["schools"] == ["Hill School", "Lake School"]
+    fields = [field for change in record["changes"] for field in change["fields"]]
     assert "Hill School, Lake School" in [field["after"] for field in fields]
-    assert [(one["kind"], one["label"]) for one in told["current"]] == [("course", "Maths")]
-    assert told["current_total"] == 1
+    assert [(one["kind"], one["label"]) for one in record["current"]] == [("course", "Maths")]
+    assert record["current_total"] == 1
     course = story(site, "maths", "course")
     assert [(one["kind"], one["label"]) for one in course["current"]] == [("user", "Ann Lee")]
     without = changed(SCHOOL, "enrollments.csv", "e1,m1,ann,teacher\n", "")

@@ -69,8 +69,8 @@ def test_error_and_warning_of_a_code_differ(code: Code) -> None:
         assert error.partition(code.meaning)[2] != warning.partition(code.meaning)[2]
         assert code.if_error in error
         assert code.if_warning in warning
-    for said in (error, warning):
-        assert said.endswith(code.hint)
+    for text in (error, warning):
+        assert text.endswith(code.hint)
 
 
 @pytest.mark.parametrize("file", sorted(settings.expectations().rglob("*.json")), ids=str)
@@ -175,11 +175,11 @@ _OLD = (
     *("stands", "besides", "by itself", "by themselves", "catch up", "come along", "no one can"),
 )
 """Phrases of the review of the pages, and their like."""
-_SAID = re.compile(rf"(?<![\w-])(?:{'|'.join(_OLD)})(?![\w-])")
+_OLD_PHRASE = re.compile(rf"(?<![\w-])(?:{'|'.join(_OLD)})(?![\w-])")
 _COMMENT = re.compile(r'/\*.*?\*/|^\s*//.*?$|^\s*#.*?$|""".*?"""', re.DOTALL | re.MULTILINE)
 _TEXT = re.compile(r"""(["'`])((?:(?!\1).)*?[a-z] (?:(?!\1).)*?)\1|>([^<>{}]*[a-z] [^<>{}]*)<""")
 _PROJECT = Path(__file__).resolve().parents[1]
-_SAYING = (
+_SOURCES = (
     ("ui/src", "ts*"),
     ("plugins/oneroster_airflow", "py"),
     ("include/oneroster_sync/notifications", "py"),
@@ -187,7 +187,7 @@ _SAYING = (
 )
 
 
-def said(folder: str, ending: str) -> list[tuple[str, str]]:
+def list_texts(folder: str, ending: str) -> list[tuple[str, str]]:
     """Return the texts of a folder's sources, each with the file that it is in."""
     return [
         (file.name, found[2] or found[3])
@@ -197,12 +197,12 @@ def said(folder: str, ending: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("folder", "ending"), _SAYING)
+@pytest.mark.parametrize(("folder", "ending"), _SOURCES)
 def test_old_phrases_do_not_come_back(folder: str, ending: str) -> None:
     """Pages, messages, Required Actions and codes say what the review found, and its like, anew."""
-    texts = said(folder, ending)
+    texts = list_texts(folder, ending)
     assert len(texts) > 60
-    assert [(file, text) for file, text in texts if _SAID.search(text)] == []
+    assert [(file, text) for file, text in texts if _OLD_PHRASE.search(text)] == []
 
 
 def test_old_phrases_are_looked_for() -> None:
@@ -210,7 +210,7 @@ def test_old_phrases_are_looked_for() -> None:
     for code in ('title="Nobody gets a mail"', "<Text>Who is credited here</Text>"):
         found = _TEXT.search(code)
         assert found is not None
-        assert _SAID.search(found[2] or found[3])
+        assert _OLD_PHRASE.search(found[2] or found[3])
 
 
 def test_required_actions_and_pages_name_kinds_alike() -> None:

@@ -162,7 +162,7 @@ def measured(results: Iterable[Results], *, is_warm: bool = True) -> Costs:
 
 
 def is_quiet(machine: str) -> bool:
-    """Tell whether every runnable process had a core when the measurement began."""
+    """Return whether every runnable process had a core when the measurement began."""
     found = _LOAD.search(machine)
     return found is not None and float(found[2]) <= int(found[1])
 

@@ -202,7 +202,7 @@ def _enrollment_cells(enrollments: Records, ids: Ids, year: int) -> dict[str, pa
 
 
 def _is_first_teacher(columns: dict[str, Numbers]) -> Flags:
-    """Tell which enrollments belong to the first, primary teacher of their class."""
+    """Return which enrollments belong to the first, primary teacher of their class."""
     taught = np.flatnonzero(columns["role"] == ROLES.index("teacher"))
     _, first = np.unique(columns["class"][taught], return_index=True)
     found = np.zeros(len(columns["role"]), np.bool_)

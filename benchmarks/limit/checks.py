@@ -309,7 +309,7 @@ def _repeated(column: str) -> pl.Expr:
 
 
 def _claimed_twice() -> pl.Expr:
-    """Tell which users claim a login that another one claims; disabled users claim none."""
+    """Return which users claim a login that another one claims; disabled users claim none."""
     is_disabled = (pl.col("enabledUser") == "false").fill_null(value=False)
     claimed = pl.when(~is_disabled).then(pl.col("login"))
     return claimed.is_duplicated() & claimed.is_not_null()

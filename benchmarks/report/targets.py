@@ -40,7 +40,7 @@ class Target:
     is_stable: bool = False
 
     def is_met(self, times: float = 1) -> bool:
-        """Tell whether the target is met, or met within a multiple of the bound."""
+        """Return whether the target is met, or met within a multiple of the bound."""
         if self.at_least:
             return self.found >= self.aim / times
         return self.found <= self.aim * times

@@ -124,7 +124,7 @@ class House:
             self.there.live.admin.put(f"sites/{name}/enabled", {"enabled": True})
 
     def is_due(self, count: int, at: dt.datetime) -> bool:
-        """Tell whether Airflow plans runs of all sites for a time."""
+        """Return whether Airflow plans runs of all sites for a time."""
         return self.airflow(_DUE, at) == [(count,)]
 
     def reset_priorities(self) -> None:

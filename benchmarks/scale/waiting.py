@@ -48,19 +48,19 @@ class SiteRun:
 
     @property
     def is_once(self) -> bool:
-        """Tell whether there is exactly one DAG run with one record."""
+        """Return whether there is exactly one DAG run with one record."""
         return (self.dag_runs, self.records) == (1, 1)
 
     @property
     def is_late(self) -> bool:
-        """Tell whether the scheduler was too late: no DAG run, or one that is skipped."""
+        """Return whether the scheduler was too late: no DAG run, or one that is skipped."""
         if self.begun_s is None:
             return True
         return self.outcome == SKIPPED and self.begun_s > GRACE_S
 
     @property
     def is_done(self) -> bool:
-        """Tell whether the site was synced."""
+        """Return whether the site was synced."""
         return self.state == "success" and self.outcome != SKIPPED
 
 

@@ -40,11 +40,11 @@ def _of_year(first: int, last: int, given: str = "Ann") -> dict[str, str]:
 
 def _reordered(texts: dict[str, str]) -> dict[str, str]:
     """Return the same files and rows in the opposite order."""
-    told = {}
+    reordered = {}
     for name, text in reversed(texts.items()):
         header, *rows = text.splitlines()
-        told[name] = "\n".join((header, *reversed(rows))) + "\n"
-    return told
+        reordered[name] = "\n".join((header, *reversed(rows))) + "\n"
+    return reordered
 
 
 def _leaving(out: str) -> dict[str, str]:

@@ -53,10 +53,10 @@ def _shown(given: Sequence[str], tests: Sequence[str], argument: str) -> str:
     for test in tests:
         file, name = test.split("::")
         files[file].append(name)
-    told = [f"`{_BAD_INPUT}`: {', '.join(given)}"] if given else []
+    parts = [f"`{_BAD_INPUT}`: {', '.join(given)}"] if given else []
     for file, names in files.items():
-        told.append(f"`{file}`" + ("" if "*" in names else f": {', '.join(map(_words, names))}"))
-    return "; ".join([*told, *filter(None, [argument])]) or NO_TEST
+        parts.append(f"`{file}`" + ("" if "*" in names else f": {', '.join(map(_words, names))}"))
+    return "; ".join([*parts, *filter(None, [argument])]) or NO_TEST
 
 
 def _words(test: str) -> str:

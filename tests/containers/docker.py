@@ -62,8 +62,8 @@ def act(subcommand: str, words: list[str]) -> int:
 def run(*command: str) -> int:
     """Run a program and drop podman's complaints about a machine without systemd."""
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
-    told = [line for line in done.stderr.splitlines() if not _NOISE.search(line)]
-    sys.stderr.writelines(f"{line}\n" for line in told)
+    lines = [line for line in done.stderr.splitlines() if not _NOISE.search(line)]
+    sys.stderr.writelines(f"{line}\n" for line in lines)
     return done.returncode
 
 

@@ -30,6 +30,6 @@ def as_page() -> str:
         became = f"{one.users} accounts, {one.assignments} assignments" if one.users else "rejected"
         settings = ", ".join(f"`{s}`" for s in (*one.preferences, " ".join(one.options)) if s)
         version = one.base if one.users else "–"
-        told = f"| [{one.name}]({one.source}) | {version} | {one.peculiar} | {became} "
-        lines.append(f"{told}| {settings or '–'} |")
+        row = f"| [{one.name}]({one.source}) | {version} | {one.peculiar} | {became} "
+        lines.append(f"{row}| {settings or '–'} |")
     return "\n".join(lines) + "\n"

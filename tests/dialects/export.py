@@ -176,13 +176,13 @@ def written(**how: object) -> Callable[[Export], None]:
     return edit
 
 
-def manifest_says(**properties: str) -> Callable[[Export], None]:
+def set_manifest(**properties: str) -> Callable[[Export], None]:
     """Set properties of the manifest; two underscores here are a dot of the name."""
 
     def edit(export: Export) -> None:
-        told = {name.replace("__", "."): value for name, value in properties.items()}
+        changed = {name.replace("__", "."): value for name, value in properties.items()}
         kept = dict(export.manifest or ())
-        export.manifest = list((kept | told).items())
+        export.manifest = list((kept | changed).items())
 
     return edit
 
@@ -229,7 +229,7 @@ class Dialect:
         users: The number of people who get an account on the first day.
         assignments: The number of course assignments after the first day.
         outcome: The outcome of the first sync.
-        says: Codes of which the findings must have at least one line each.
+        codes: Codes of which the findings must have at least one line each.
         preferences: The preferences that the operator sets before.
         options: Options of the command line.
     """
@@ -242,7 +242,7 @@ class Dialect:
     users: int = 4
     assignments: int = 2
     outcome: str = "succeeded"
-    says: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
     preferences: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 

@@ -9,13 +9,13 @@ from dialects.export import (
     capitals,
     drop,
     everywhere,
-    manifest_says,
     more,
     no_manifest,
     null,
     only,
     put,
     rename,
+    set_manifest,
     stamped,
     us_date,
     without,
@@ -38,7 +38,7 @@ DIALECTS = (
             put("users", "enabledUser", str.capitalize),
         ),
         base="1.2",
-        says=("row.invalid_enum", "row.invalid_boolean"),
+        codes=("row.invalid_enum", "row.invalid_boolean"),
     ),
     Dialect(
         "ed-fi-csv",
@@ -53,7 +53,7 @@ DIALECTS = (
             put("users", "status", "active"),
             put("users", "dateLastModified", "2026-08-20T06:00:00Z"),
         ),
-        says=("schema.header_spelling", "row.invalid_boolean"),
+        codes=("schema.header_spelling", "row.invalid_boolean"),
     ),
     Dialect(
         "ed-fi-lms-1.0",
@@ -73,7 +73,7 @@ DIALECTS = (
                 "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,status,dateLastModified,primary",
             ),
         ),
-        says=("package.missing_manifest",),
+        codes=("package.missing_manifest",),
     ),
     Dialect(
         "bergerb",
@@ -84,7 +84,7 @@ DIALECTS = (
             put("enrollments", "courseSourcedId", "maths"),
             stamped,
         ),
-        says=("schema.header_spelling", "schema.unknown_column"),
+        codes=("schema.header_spelling", "schema.unknown_column"),
     ),
     Dialect(
         "oat-sa",
@@ -99,9 +99,9 @@ DIALECTS = (
                 "sourcedId,enabledUser,status,dateLastModified,orgSourcedIds,role,username,userId,"
                 "givenName,familyName,identifier,email,sms,phone,agents,ext_language",
             ),
-            manifest_says(source__systemName="Manual", source__systemCode="School District"),
+            set_manifest(source__systemName="Manual", source__systemCode="School District"),
         ),
-        says=("schema.column_order", "schema.unknown_column", "row.invalid_boolean"),
+        codes=("schema.column_order", "schema.unknown_column", "row.invalid_boolean"),
     ),
     Dialect(
         "oneroster-net",
@@ -116,7 +116,7 @@ DIALECTS = (
             written(tail=",,,"),
         ),
         preferences=("date_order=month_first",),
-        says=("table.surplus_cells", "row.invalid_boolean"),
+        codes=("table.surplus_cells", "row.invalid_boolean"),
     ),
     Dialect(
         "moodle",
@@ -128,7 +128,7 @@ DIALECTS = (
             put("classes", "classType", str.capitalize),
             put("users", "enabledUser", capitals),
         ),
-        says=("row.invalid_enum", "row.invalid_boolean"),
+        codes=("row.invalid_enum", "row.invalid_boolean"),
     ),
     Dialect(
         "longsight",
@@ -145,11 +145,11 @@ DIALECTS = (
         (
             everywhere(null),
             put("users", "metadata.jp.kanaGivenName", "アン"),
-            manifest_says(oneroster__version="1.2_JP"),
+            set_manifest(oneroster__version="1.2_JP"),
         ),
         base="1.2",
         outcome="succeeded",
-        says=("row.null_word", "manifest.spelling"),
+        codes=("row.null_word", "manifest.spelling"),
     ),
     Dialect(
         "roster-hub",
@@ -171,7 +171,7 @@ DIALECTS = (
                 "enrollments", "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,primary"
             ),
         ),
-        says=("schema.missing_header",),
+        codes=("schema.missing_header",),
     ),
     Dialect(
         "oneroster-mocker",
@@ -199,14 +199,14 @@ DIALECTS = (
         f"{GITHUB}GospelNerd/OneRoster-Generator",
         "school years as 2026-2027, and stamps in bulk files",
         (stamped, put("academicSessions", "schoolYear", "2026-2027")),
-        says=("row.invalid_year", "row.field_forbidden_in_bulk"),
+        codes=("row.invalid_year", "row.field_forbidden_in_bulk"),
     ),
     Dialect(
         "edu-ext-oneroster",
         f"{GITHUB}edanalytics/edu_ext_oneroster",
         "file.systemName in the manifest",
-        (manifest_says(file__systemName="SIS"),),
-        says=("manifest.unknown_property",),
+        (set_manifest(file__systemName="SIS"),),
+        codes=("manifest.unknown_property",),
     ),
     Dialect(
         "moodle-1.2",
@@ -217,10 +217,10 @@ DIALECTS = (
                 folder="v1p2_full_dataset/v1p2_full_dataset/",
                 others={"userprofiles.csv": "sourcedId\n"},
             ),
-            manifest_says(file__userProfiles="bulk"),
+            set_manifest(file__userProfiles="bulk"),
         ),
         base="1.2",
-        says=("zip.single_folder", "package.file_spelling"),
+        codes=("zip.single_folder", "package.file_spelling"),
     ),
     Dialect(
         "sds-2.1",
@@ -233,7 +233,7 @@ DIALECTS = (
         users=0,
         assignments=0,
         outcome="rejected",
-        says=("package.lookalike",),
+        codes=("package.lookalike",),
     ),
     Dialect(
         "sds-1",
@@ -253,7 +253,7 @@ DIALECTS = (
         users=0,
         assignments=0,
         outcome="rejected",
-        says=("package.lookalike",),
+        codes=("package.lookalike",),
     ),
     Dialect(
         "clever",
@@ -274,6 +274,6 @@ DIALECTS = (
         users=0,
         assignments=0,
         outcome="rejected",
-        says=("package.lookalike",),
+        codes=("package.lookalike",),
     ),
 )

@@ -8,13 +8,13 @@ from dialects.export import (
     Dialect,
     capitals,
     everywhere,
-    manifest_says,
     more,
     no_manifest,
     only,
     prefixed,
     put,
     rename,
+    set_manifest,
     stamped,
     without,
     written,
@@ -37,14 +37,14 @@ DIALECTS = (
         f"{_AERIES}14000134412-flex-scheduling-oneroster-v1-1-",
         "sourcedIds of staff begin with TCH_",
         (everywhere(prefixed), stamped),
-        says=("row.field_forbidden_in_bulk",),
+        codes=("row.field_forbidden_in_bulk",),
     ),
     Dialect(
         "aeries-extract",
         f"{_AERIES}14000067156-oneroster-csv-extract",
         "only files that were ticked are sent, without a manifest",
         (no_manifest, without("academicSessions", "orgs")),
-        says=("package.missing_manifest",),
+        codes=("package.missing_manifest",),
     ),
     Dialect(
         "aeries-schools",
@@ -62,7 +62,7 @@ DIALECTS = (
         "eleven files, also those of resources; the rest of the standard's files stands nowhere",
         (
             written(others={"resources.csv": "sourcedId\n", "demographics.csv": "sourcedId\n"}),
-            manifest_says(file__resources="bulk", file__demographics="bulk"),
+            set_manifest(file__resources="bulk", file__demographics="bulk"),
         ),
     ),
     Dialect(
@@ -71,7 +71,7 @@ DIALECTS = (
         "the extract utility writes tabs and no quotes",
         (written(delimiter="\t"), no_manifest),
         preferences=("delimiter=tab",),
-        says=("package.missing_manifest",),
+        codes=("package.missing_manifest",),
     ),
     Dialect(
         "powerschool-powerqueries",
@@ -89,7 +89,7 @@ DIALECTS = (
             rename("users", sourcedId="sourceID", agentSourcedIds="agentSourceIds"),
         ),
         assignments=0,
-        says=("schema.header_spelling", "package.file_spelling"),
+        codes=("schema.header_spelling", "package.file_spelling"),
     ),
     Dialect(
         "powerschool-permissionclick",
@@ -109,7 +109,7 @@ DIALECTS = (
             only("enrollments", "classSourcedId,schoolSourcedID,userSourcedId,role"),
         ),
         assignments=0,
-        says=("package.missing_file",),
+        codes=("package.missing_file",),
     ),
     Dialect(
         "schoolstatus-enrollments",
@@ -119,7 +119,7 @@ DIALECTS = (
             rename("enrollments", schoolSourcedId="schoolSourcedID"),
             only("enrollments", "classSourcedId,schoolSourcedID,userSourcedId,role"),
         ),
-        says=("schema.missing_header", "schema.header_spelling"),
+        codes=("schema.missing_header", "schema.header_spelling"),
     ),
     Dialect(
         "dyknow",
@@ -139,7 +139,7 @@ DIALECTS = (
             rename("academicSessions", schoolYear="schoolyear"),
             stamped,
         ),
-        says=("package.file_spelling", "schema.header_spelling"),
+        codes=("package.file_spelling", "schema.header_spelling"),
     ),
     Dialect(
         "lab-aids",
@@ -151,7 +151,7 @@ DIALECTS = (
                 names={"academicSessions": "academicsessions.csv"},
             ),
         ),
-        says=("zip.single_folder", "package.file_spelling"),
+        codes=("zip.single_folder", "package.file_spelling"),
     ),
     Dialect(
         "pearson",
@@ -166,7 +166,7 @@ DIALECTS = (
         "eight files with demographics.csv, which is never opened",
         (
             written(others={"demographics.csv": "sourcedId,sex\nstu,female\n"}),
-            manifest_says(file__demographics="bulk"),
+            set_manifest(file__demographics="bulk"),
         ),
     ),
     Dialect(
@@ -175,10 +175,10 @@ DIALECTS = (
         "saved by a spreadsheet, which the page warns of: TRUE, 1 for 1.0, commas at the ends",
         (
             put("users", "enabledUser", capitals),
-            manifest_says(manifest__version="1"),
+            set_manifest(manifest__version="1"),
             written(tail=",,", line_end="\r\n"),
         ),
-        says=("table.surplus_cells", "row.invalid_boolean", "manifest.invalid_version"),
+        codes=("table.surplus_cells", "row.invalid_boolean", "manifest.invalid_version"),
     ),
     Dialect(
         "classtag",
@@ -194,7 +194,7 @@ DIALECTS = (
             ),
         ),
         assignments=0,
-        says=("schema.header_spelling",),
+        codes=("schema.header_spelling",),
     ),
     Dialect(
         "atlas",
@@ -210,7 +210,7 @@ DIALECTS = (
             only("classes", "sourcedId,title,courseSourcedId,schoolSourcedId"),
             only("enrollments", "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role"),
         ),
-        says=("schema.missing_header", "schema.header_spelling"),
+        codes=("schema.missing_header", "schema.header_spelling"),
     ),
     Dialect(
         "managebac",
@@ -221,10 +221,10 @@ DIALECTS = (
                 rename(name, dateLastModified="dateModified")
                 for name in ("orgs", "users", "courses", "classes", "enrollments", "roles")
             ),
-            manifest_says(source__systemName="MB", source__systemCode="1"),
+            set_manifest(source__systemName="MB", source__systemCode="1"),
         ),
         base="1.2",
-        says=("schema.header_spelling",),
+        codes=("schema.header_spelling",),
     ),
     Dialect(
         "magicbox",
@@ -238,7 +238,7 @@ DIALECTS = (
                     "categories.csv": "sourcedId,status\n",
                 }
             ),
-            manifest_says(file__lineItems="bulk", file__results="bulk", file__categories="bulk"),
+            set_manifest(file__lineItems="bulk", file__results="bulk", file__categories="bulk"),
         ),
     ),
     Dialect(
@@ -252,7 +252,7 @@ DIALECTS = (
         "turnitin",
         "https://guides.turnitin.com/hc/en-us/articles/41756402153485-Roster-sync-zip-requirements",
         "blanks after the commas of the manifest",
-        (manifest_says(manifest__version=" 1.0", oneroster__version=" 1.1"),),
+        (set_manifest(manifest__version=" 1.0", oneroster__version=" 1.1"),),
     ),
     Dialect(
         "st-math",
@@ -273,7 +273,7 @@ DIALECTS = (
             without("academicSessions"),
             written(others={"demographics.csv": "sourcedId\n"}),
         ),
-        says=("package.missing_manifest",),
+        codes=("package.missing_manifest",),
     ),
     Dialect(
         "sdmanager",
@@ -281,8 +281,8 @@ DIALECTS = (
         "called 1.2, with roles in users.csv and without roles.csv",
         (
             without("academicSessions"),
-            manifest_says(oneroster__version="1.2", file__roles="absent"),
+            set_manifest(oneroster__version="1.2", file__roles="absent"),
         ),
-        says=("schema.version_mismatch",),
+        codes=("schema.version_mismatch",),
     ),
 )

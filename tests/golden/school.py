@@ -157,11 +157,11 @@ def without(texts: Mapping[str, str], *files: str) -> Texts:
 def as_delta(texts: Mapping[str, str], **files: Iterable[str]) -> Texts:
     """Return a delta package with the given rows below the headers of their files."""
     version = "1.2" if "roles.csv" in texts else "1.1"
-    told = {"manifest.csv": manifest(version, **dict.fromkeys(files, "delta"))}
+    package = {"manifest.csv": manifest(version, **dict.fromkeys(files, "delta"))}
     for name, rows in files.items():
         header = texts[f"{name}.csv"].split("\n", 1)[0]
-        told[f"{name}.csv"] = "".join(f"{line}\n" for line in (header, *rows))
-    return told
+        package[f"{name}.csv"] = "".join(f"{line}\n" for line in (header, *rows))
+    return package
 
 
 def folder_of(texts: Mapping[str, str | bytes], folder: Path) -> Path:
@@ -217,7 +217,7 @@ def users_checked(folder: Path, texts: Mapping[str, str], profile: str = "tolera
     return check_package(folder / "users.csv", Profile(profile))
 
 
-def told(findings: Findings) -> list[tuple[str, str | None, int | None]]:
+def summarize(findings: Findings) -> list[tuple[str, str | None, int | None]]:
     """Return code, file and row of each finding, in order."""
     rows = findings.table().select(["code", "file", "row"]).to_pylist()
     return [(row["code"], row["file"], row["row"]) for row in rows]

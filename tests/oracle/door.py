@@ -178,9 +178,9 @@ def _judge(
         verdict = _verdict(whose, marked=marked, ours=known, delta=file.mode == "delta")
         verdicts.append(verdict)
         if verdict == "goes" and whose in {"pupil", "second"}:
-            told = ("sourcedId", "status", "dateLastModified")
+            columns = ("sourcedId", "status", "dateLastModified")
             why = "no_staff" if whose == "pupil" else "not_primary"
-            leavers.append({**{c: line[c] for c in told if c in line}, "goes": why})
+            leavers.append({**{c: line[c] for c in columns if c in line}, "goes": why})
         elif verdict != "dropped":
             if verdict == "goes":
                 line["goes"] = "marked"
@@ -241,8 +241,8 @@ class _Roles:
             kept, leavers, verdicts = _judge(pack.version, file, lines, who, ours)
             for id_ in sorted(remembered):
                 if remembered[id_] in self.second:
-                    told = self.pupil_rows[remembered[id_]]
-                    leavers.append({**told, "sourcedId": id_, "goes": "not_primary"})
+                    values = self.pupil_rows[remembered[id_]]
+                    leavers.append({**values, "sourcedId": id_, "goes": "not_primary"})
             self.kept = _with_leavers(kept, leavers)
             for line, whose, verdict in zip(lines, who, verdicts, strict=True):
                 user = line.get("userSourcedId")
@@ -273,8 +273,8 @@ class _Roles:
             if user is None or marked:
                 continue
             if whose == "pupil" and type_ == "primary":
-                told = ("status", "dateLastModified")
-                self.pupil_rows.setdefault(user, {c: line[c] for c in told if c in line})
+                columns = ("status", "dateLastModified")
+                self.pupil_rows.setdefault(user, {c: line[c] for c in columns if c in line})
             if whose == "pupil" and type_ not in {"primary", "secondary"}:
                 odd.add(user)
             if whose == "staff":
@@ -325,8 +325,8 @@ def _users(
     for line, whose, verdict in zip(lines, who, verdicts, strict=True):
         if verdict not in {"goes", "protected"}:
             continue
-        told = {"sourcedId", "status", "dateLastModified", "flaw", "goes", "role"}
-        for column in set(line) - (told if verdict == "protected" else told - {"role"}):
+        columns = {"sourcedId", "status", "dateLastModified", "flaw", "goes", "role"}
+        for column in set(line) - (columns if verdict == "protected" else columns - {"role"}):
             del line[column]
         if verdict == "protected":
             line.setdefault("flaw", "no role" if whose == "nobody" else "unread")

@@ -239,8 +239,8 @@ def _schools(plan: Plan, asked: Asked) -> set[tuple[str, str]]:
 
 
 def _schools_of(record: Mapping[str, Any]) -> list[str]:
-    told = record["orgs"] if "orgs" in record else record.get("org")
-    return told.split(",") if told else []
+    orgs = record["orgs"] if "orgs" in record else record.get("org")
+    return orgs.split(",") if orgs else []
 
 
 def _coming(plan: Plan, asked: Asked) -> set[tuple[str, str]]:

@@ -140,9 +140,9 @@ class _Judge:
     def _breaks(self, name: str, line: Line, claims: Counter[str]) -> bool:
         """Return whether a line breaks the standard; a reference to a removed record does not."""
         self.is_strict = True
-        told = dict(line)
-        wrong = self._wrong(name, told, claims)
-        self._leave_out(name, told)
+        copied = dict(line)
+        wrong = self._wrong(name, copied, claims)
+        self._leave_out(name, copied)
         school = line.get("schoolSourcedId") if name == "enrollments" else None
         if name == "users" and self.version == "1.2":
             school = "s1"  # the primary org of all users
@@ -153,7 +153,7 @@ class _Judge:
         elsewhere = {"academicSessions": "parentSourcedId"}
         if self.version == "1.2":
             elsewhere["users"] = "orgSourcedIds"
-        return wrong or bool(told["out"] - {elsewhere.get(name)})
+        return wrong or bool(copied["out"] - {elsewhere.get(name)})
 
     def _without_late(self, name: str) -> tuple[list[Line], int]:
         """Leave out lines older than the known change, as if they had not arrived."""
@@ -162,8 +162,8 @@ class _Judge:
         kept = []
         for line in self.lines[name]:
             known = self.moments.get((name, line.get("sourcedId", "")))
-            told = moment(line.get("dateLastModified"))
-            if "flaw" in line or known is None or told is None or told >= known:
+            modified = moment(line.get("dateLastModified"))
+            if "flaw" in line or known is None or modified is None or modified >= known:
                 kept.append(line)
         late = [line for line in self.lines[name] if line not in kept]
         there = self.present[name]
@@ -310,8 +310,8 @@ def _once(lines: list[Line]) -> list[Line]:
     """Return each line once; merge lines of one user that differ only in their orgs."""
     once: list[Line] = []
     for line in lines:
-        told = _without(line, "part")
-        if "sourcedId" not in line or all(_without(other, "part") != told for other in once):
+        content = _without(line, "part")
+        if "sourcedId" not in line or all(_without(other, "part") != content for other in once):
             once.append(dict(line))
     rests = [_without(line, "part", "orgSourcedIds") for line in once]
     merged: list[Line] = []

@@ -28,7 +28,7 @@ class Story:
     seed: int
     days: int
 
-    def tell(self, pairing: Pairing) -> Iterator[Step]:
+    def steps(self, pairing: Pairing) -> Iterator[Step]:
         """Yield the steps, each after the previous one was taken."""
         rng = random.Random(self.seed)
         version = ("1.0", "1.1", "1.2", "1.2")[self.seed % 4]
@@ -39,12 +39,12 @@ class Story:
         old: list[tuple[Pack, str | None]] = []
         model = pairing.model
         at, ref = START, itertools.count(1)
-        yield Step("prefer", at - HOURS, told=self._limits(rng))
-        for told in self._accounts(rng, sis):
-            yield Step("account", at - HOURS, told=told)
+        yield Step("prefer", at - HOURS, details=self._limits(rng))
+        for account in self._accounts(rng, sis):
+            yield Step("account", at - HOURS, details=account)
         if self.seed % 5 == 4 and version != "1.0":
             sis.paired = False
-            yield Step("prefer", at - HOURS, told={"source": True, "profile": "tolerant"})
+            yield Step("prefer", at - HOURS, details={"source": True, "profile": "tolerant"})
             yield from self._by_source(rng, sis, model, ref)
             return
         for day in range(self.days):
@@ -54,7 +54,7 @@ class Story:
             if rng.random() < 0.04:
                 sis.paired = not sis.paired
             if rng.random() < 0.15:
-                yield Step("prefer", at, told=self._other(rng, at, model.choice))
+                yield Step("prefer", at, details=self._other(rng, at, model.choice))
             # Strict rejects nearly every faulty package, so most days must be correct there.
             spoilt = 0.2 if model.choice.profile == "strict" else 0.7
             pack, scope = self._package(rng, sis, at, (share, spoilt), first=day == 0)
@@ -87,20 +87,20 @@ class Story:
             if rng.random() < 0.1:
                 other = self._other(rng, at, model.choice)
                 if "profile" not in other:
-                    yield Step("prefer", at, told=other)
+                    yield Step("prefer", at, details=other)
             yield Step("source", at, next(ref), packs=tuple(packs))
             yield from self._decide(rng, model, at + HOURS, ref)
             at += 2 * HOURS
 
     def _limits(self, rng: random.Random) -> dict[str, Any]:
-        told: dict[str, Any] = {"adopt": rng.random() < 0.4}
+        preferences: dict[str, Any] = {"adopt": rng.random() < 0.4}
         if rng.random() < 0.15:
-            told["profile"] = "strict"
+            preferences["profile"] = "strict"
         limits = rng.choice(("default", "low", "high"))
         for name in DEFAULTS if limits != "default" else ():
             low = (rng.choice((5, 20, 40)), rng.choice((1, 2, 3)))
-            told[f"limit.{name}"] = low if limits == "low" else (90, 15)
-        return told
+            preferences[f"limit.{name}"] = low if limits == "low" else (90, 15)
+        return preferences
 
     def _other(self, rng: random.Random, at: dt.datetime, choice: Choice) -> dict[str, Any]:
         day = (at + dt.timedelta(days=rng.choice((0, 2)))).date()
@@ -119,12 +119,12 @@ class Story:
     def _accounts(self, rng: random.Random, sis: Sis) -> list[dict[str, Any]]:
         staff = [row for row in sis.tables["users"].values() if row["role"] != "student"]
         some = rng.sample(staff, 3)
-        told = {"role": "teacher", "status": "active"}
-        accounts = [{**told, "email": "coach@x.org"}]
-        accounts.append({**told, "email": some[0]["email"].upper()})
-        accounts.append({**told, "email": some[1]["email"], "status": "inactive"})
+        teacher = {"role": "teacher", "status": "active"}
+        accounts = [{**teacher, "email": "coach@x.org"}]
+        accounts.append({**teacher, "email": some[0]["email"].upper()})
+        accounts.append({**teacher, "email": some[1]["email"], "status": "inactive"})
         near = {"given": some[2]["givenName"], "family": some[2]["familyName"]}
-        accounts.append({**told, "email": "near@y.org", **near})
+        accounts.append({**teacher, "email": "near@y.org", **near})
         return rng.sample(accounts, rng.randrange(len(accounts) + 1))
 
     def _package(
@@ -199,7 +199,7 @@ def live(seed: int, days: int) -> list[Step]:
     pairing = Pairing()
     taken: list[Step] = []
     try:
-        for step in Story(seed, days).tell(pairing):
+        for step in Story(seed, days).steps(pairing):
             taken.append(step)
             pairing.take(step)
     except DivergenceError as error:

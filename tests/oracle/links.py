@@ -189,11 +189,11 @@ class Links:
                     course = row["course"]
                 self.trusted[id_] = {**row, "course": course}
             merged["enrollments"] = {**self.trusted, **self.safe}
-        told = set(links) | ({"enrollments"} if self.trusted is not None else set())
+        names = set(links) | ({"enrollments"} if self.trusted is not None else set())
         if any(self.renamed.values()):
-            told = set(LINKS)
+            names = set(LINKS)
         self.merged = merged
-        self.plan.links = {name: merged[name] for name in told}
+        self.plan.links = {name: merged[name] for name in names}
 
     def _reached_by_roles(self) -> dict[str, list[Record]]:
         """Return users without a row in users.csv whom new roles concern, with their roles."""
@@ -220,11 +220,11 @@ class Links:
 def _link(name: str, line: Line, before: Record) -> Record:
     """Return the values of a row to remember."""
     if name == "orgs":
-        told = {"name": "name", "type": "type", "parent": "parentSourcedId"}
-        return {ours: _or(line, column, before.get(ours)) for ours, column in told.items()}
+        columns = {"name": "name", "type": "type", "parent": "parentSourcedId"}
+        return {ours: _or(line, column, before.get(ours)) for ours, column in columns.items()}
     if name == "roles":
-        told = {"user": line["userSourcedId"], "type": line["roleType"], "role": line["role"]}
-        return {**told, "org": _or(line, "orgSourcedId", before.get("org"))}
+        values = {"user": line["userSourcedId"], "type": line["roleType"], "role": line["role"]}
+        return {**values, "org": _or(line, "orgSourcedId", before.get("org"))}
     if name == "classes":
         return {"course": line["courseSourcedId"], "ends": None}
     return {

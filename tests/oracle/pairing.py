@@ -43,6 +43,7 @@ class Step:
 
     `does` is sync, source, preview, approve, discard, undo, removals, prefer or account; `ref`
     is the number of the run, `of` that of an earlier one; `packs` arrive at the source to sync.
+    `details` holds the preferences to change, or the values of the account.
     """
 
     does: str
@@ -53,7 +54,7 @@ class Step:
     packs: tuple[Arrived, ...] = ()
     scope: str | None = None
     part: Part = field(default_factory=Part)
-    told: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """Return the step as text."""
@@ -64,10 +65,10 @@ class Step:
             words += f" {self.part}"
         if self.scope:
             words += f" scope {self.scope}"
-        if self.told:
-            words += f" {self.told}"
+        if self.details:
+            words += f" {self.details}"
         packs = [self.pack] if self.pack else [one.pack for one in self.packs]
-        return "\n".join([words, *(pack.told() for pack in packs)])
+        return "\n".join([words, *(pack.to_text() for pack in packs)])
 
 
 class DivergenceError(AssertionError):
@@ -151,8 +152,8 @@ class Pairing:
 
     # Steps
 
-    def _request(self, step: Step, **told: Any) -> api.Request:
-        request = api.Request(site=self.name, requested_by="the oracle", **told)
+    def _request(self, step: Step, **fields: Any) -> api.Request:
+        request = api.Request(site=self.name, requested_by="the oracle", **fields)
         self.run_ids[step.ref] = request.run_id
         return request
 
@@ -232,12 +233,12 @@ class Pairing:
         return api.sync(request, clock=self.clock), wanted
 
     def _prefer(self, step: Step) -> tuple[None, None]:
-        told = _as_json(step.told)
-        if "source" in told:
-            told["source"] = str(self.folder / "source")
-        api.change_preferences(self.name, told, by="the oracle", clock=self.clock)
+        changes = _as_json(step.details)
+        if "source" in changes:
+            changes["source"] = str(self.folder / "source")
+        api.change_preferences(self.name, changes, by="the oracle", clock=self.clock)
         choice = self.model.choice
-        for name, value in step.told.items():
+        for name, value in step.details.items():
             if name == "source":
                 continue  # the model's source is a list
             if name.startswith("limit."):
@@ -247,13 +248,13 @@ class Pairing:
         return None, None
 
     def _account(self, step: Step) -> tuple[None, None]:
-        number = self.model.account(**step.told)
+        number = self.model.account(**step.details)
         query = (
             "insert into users (site, email, login, given_name, family_name, role, status, managed)"
             " values (:site, :email, lower(:email), :given, :family, :role, :status, false) "
             "returning id"
         )
-        bound = {"given": None, "family": None, **step.told, "site": self.name}
+        bound = {"given": None, "family": None, **step.details, "site": self.name}
         with _engine().begin() as connection:
             self.hand_made[connection.scalar(sa.text(query), bound)] = number
         return None, None
@@ -277,9 +278,9 @@ class Pairing:
                 if one != other and wanted.outcome != "rejected":
                     wrong.append(f"count of {kind} {word}: wanted {one}, found {other}")
         if step.does != "approve" and wanted.plan is not None:
-            told = {(hold["code"], hold["kind"]) for hold in found.holds}
-            if told != wanted.holds:
-                wrong.append(f"held for: wanted {sorted(wanted.holds)}, found {sorted(told)}")
+            holds = {(hold["code"], hold["kind"]) for hold in found.holds}
+            if holds != wanted.holds:
+                wrong.append(f"held for: wanted {sorted(wanted.holds)}, found {sorted(holds)}")
         return wrong
 
     def _again(self, step: Step, found: Any) -> list[str]:
@@ -318,18 +319,18 @@ class Pairing:
     def _audited(self, found: Any, wanted: Run, new: set[int]) -> list[str]:
         """Compare the audit rows of a run with its counts."""
         query = "select kind, action from changes where id = any(:ids)"
-        told: dict[str, int] = {}
+        audited: dict[str, int] = {}
         for row in self._rows(query, ids=sorted(new)):
-            told[row.kind] = told.get(row.kind, 0) + 1
+            audited[row.kind] = audited.get(row.kind, 0) + 1
         counts = found.counts or {}
         if not wanted.applied:
-            return [f"audit of a run that was not applied: {told}"] if told else []
-        said = {
+            return [f"audit of a run that was not applied: {audited}"] if audited else []
+        counted = {
             kind[:-1]: sum(n for word, n in numbers.items() if word not in {"errors", "ignored"})
             for kind, numbers in counts.items()
         }
-        said = {kind: number for kind, number in said.items() if number}
-        return [f"audit {told} is not what is counted: {said}"] if told != said else []
+        counted = {kind: number for kind, number in counted.items() if number}
+        return [f"audit {audited} is not what is counted: {counted}"] if audited != counted else []
 
     def _of_roster(self) -> list[str]:
         state = self.model.state
@@ -395,11 +396,11 @@ class Pairing:
     def _of_runs(self) -> list[str]:
         """Compare the outcomes of earlier runs: a later run may have superseded them."""
         query = "select run_id::text, outcome from runs where site = :site"
-        told = {row.run_id: row.outcome for row in self._rows(query)}
+        outcomes = {row.run_id: row.outcome for row in self._rows(query)}
         return [
-            f"run #{ref}: wanted {run.outcome}, found {told.get(self.run_ids[ref])}"
+            f"run #{ref}: wanted {run.outcome}, found {outcomes.get(self.run_ids[ref])}"
             for ref, run in self.model.runs.items()
-            if told.get(self.run_ids[ref]) != run.outcome
+            if outcomes.get(self.run_ids[ref]) != run.outcome
         ]
 
     def _of_pending(self) -> list[str]:
@@ -468,14 +469,14 @@ def _engine() -> sa.Engine:
     return database.engine()
 
 
-def _as_json(told: dict[str, Any]) -> dict[str, Any]:
+def _as_json(preferences: dict[str, Any]) -> dict[str, Any]:
     """Return preferences in the form of the API."""
     names = {
         "adopt": "adopt_accounts", "removals_wait": "guards.removals_wait",
         "teaching": "assignment_roles",
     }  # fmt: skip
     changes: dict[str, Any] = {}
-    for name, value in told.items():
+    for name, value in preferences.items():
         if name.startswith("limit."):
             group = f"guards.{name.removeprefix('limit.')}"
             changes |= {f"{group}.percent": value[0], f"{group}.minimum": value[1]}

@@ -61,9 +61,9 @@ class People(Links):
             if number is None or number == self.state.admin:
                 continue
             user = self.state.users[number]
-            told = (("givenName", "given"), ("familyName", "family"), ("login", "login"))
+            compared = (("givenName", "given"), ("familyName", "family"), ("login", "login"))
             if user["managed"] and all(
-                line.get(c) and user[f] and not same(line[c], user[f]) for c, f in told
+                line.get(c) and user[f] and not same(line[c], user[f]) for c, f in compared
             ):
                 refused.add(line["sourcedId"])
         self.plan.reused = len(refused)
@@ -80,13 +80,13 @@ class People(Links):
         }
         off |= {id_ for id_, roles in self.reached.items() if not roles}
         leaving |= {known[id_] for id_ in off if id_ in known}
-        told = {number for number in leaving if state.users[number]["sid"] in going | off}
+        stated = {number for number in leaving if state.users[number]["sid"] in going | off}
         while True:
             rows = {line["sourcedId"]: line for line in self.good["users"]}
             held = {}
             for number, user in state.users.items():
                 mine = user["managed"] and number != state.admin
-                follows = mine or (self.adopt and number != state.admin and number not in told)
+                follows = mine or (self.adopt and number != state.admin and number not in stated)
                 leaves = mine and number in leaving
                 moves = follows and user["sid"] in rows
                 if user["status"] == "active" and user["login"] and not leaves and not moves:
@@ -190,15 +190,15 @@ class People(Links):
         username = line.get("username")
         if username is None and "username" in out:
             username = before.get("username")
-        told = {
+        values = {
             "sid": line["sourcedId"], "given": line["givenName"], "family": line["familyName"],
             "email": line.get("email") or line.get("login"), "login": line.get("login"),
             "username": username, "role": role, "orgs": orgs, "status": status,
         }  # fmt: skip
         for column, field_ in (("username", "username"), ("orgSourcedIds", "orgs")):
             if column in self.missing.get("users", ()) and (column == "username" or "role" in line):
-                told[field_] = before.get(field_)
-        return told
+                values[field_] = before.get(field_)
+        return values
 
     def _link(self, number: int, want: Record) -> Change:
         """Return the link of a hand-made account, which becomes managed if the site adopts."""

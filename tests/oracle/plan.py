@@ -21,9 +21,9 @@ class Planner(People):
     def make(self) -> Plan:
         """Make the plan and return it."""
         for line in (*self.good.get("users", ()), *self.bad.get("users", ())):
-            told = login_of(line) if "flaw" not in line and "goes" not in line else None
-            if told is not None:
-                line.setdefault("login", told)
+            login = login_of(line) if "flaw" not in line and "goes" not in line else None
+            if login is not None:
+                line.setdefault("login", login)
         self._rename()
         if "users" in self.good:
             self._keep_known_logins()
@@ -135,14 +135,14 @@ class Planner(People):
 
         wanted: dict[Pair, None] = {}
         kept: set[Pair] = set()
-        told = {line["sourcedId"] for line in self.good.get("enrollments", ())}
+        delivered = {line["sourcedId"] for line in self.good.get("enrollments", ())}
         rows = self.trusted
         if rows is None:
             rows = {i: r for i, r in state.links["enrollments"].items() if r["course"] in back}
-            told = set()
+            delivered = set()
         for id_, row in rows.items():
             ends = user_of.get(row["user"]), course_of.get(row["course"])
-            over = row["course"] in back and id_ not in told and not goes_on(row)
+            over = row["course"] in back and id_ not in delivered and not goes_on(row)
             if (
                 row["role"] in self.teaching
                 and None not in ends

@@ -106,9 +106,9 @@ def _smaller(steps: list[Step], pack: Pack, differs: Callable[[list[Step]], bool
             rows: list[Row] | None,
             pack: Pack = pack,
             steps: list[Step] = steps,
-            told: Callable[..., Pack] = without,
+            with_rows: Callable[..., Pack] = without,
         ) -> list[Step]:
-            smaller = told(rows)
+            smaller = with_rows(rows)
             return [replace(s, pack=smaller) if s.pack is pack else s for s in steps]
 
         alone = len(pack.files) == 1

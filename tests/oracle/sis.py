@@ -78,7 +78,7 @@ class Pack:
             writer.writerow([*cells, row[EXTRA]] if EXTRA in row else cells)
         return text.getvalue()
 
-    def told(self) -> str:
+    def to_text(self) -> str:
         """Return the package as text for a person: only cells with a value."""
         lines = [f"version {self.version}{', a lone file' if self.lone else ''}"]
         lines += [f"  no columns {self.missing}"] if self.missing else []
@@ -111,8 +111,8 @@ class Sis:
         year = {"title": "Year", "type": "schoolYear", "startDate": "2026-08-01"}
         self._add("academicSessions", "y", **year, endDate="2027-06-11", schoolYear="2027")
         for term, ends in (("fall", "2026-12-11"), ("spring", "2027-06-11")):
-            told = {"title": term, "type": "term", "startDate": "2026-08-01", "endDate": ends}
-            self._add("academicSessions", term, **told, schoolYear="2027", parentSourcedId="y")
+            values = {"title": term, "type": "term", "startDate": "2026-08-01", "endDate": ends}
+            self._add("academicSessions", term, **values, schoolYear="2027", parentSourcedId="y")
         for _ in range(self.staff):
             self.hire()
         for _ in range(4):
@@ -240,8 +240,8 @@ class Sis:
         dangling -= set(self.tables["courses"])
         if dangling and self.rng.random() < 0.7:
             id_ = self.rng.choice(sorted(dangling))
-            told = {"courseCode": f"C-{id_}", "orgSourcedId": "s2", "schoolYearSourcedId": "y"}
-            self._add("courses", id_, title=f"Course {id_}", **told)
+            values = {"courseCode": f"C-{id_}", "orgSourcedId": "s2", "schoolYearSourcedId": "y"}
+            self._add("courses", id_, title=f"Course {id_}", **values)
         elif (one := self._pick("courses")) is not None:
             self.tables["courses"][one]["title"] = f"Title {self._next('')}"
 
@@ -277,8 +277,8 @@ class Sis:
         user, class_ = user or self._pick("users"), class_ or self._pick("classes")
         if user and class_:
             role = role or self.rng.choice(("teacher", "teacher", "teacher", "aide", "proctor"))
-            told = {"classSourcedId": class_, "userSourcedId": user, "role": role}
-            self._add("enrollments", self._next("e"), schoolSourcedId="s1", **told)
+            values = {"classSourcedId": class_, "userSourcedId": user, "role": role}
+            self._add("enrollments", self._next("e"), schoolSourcedId="s1", **values)
 
     def end_enrollment(self) -> None:
         """Remove an enrollment."""
@@ -375,8 +375,8 @@ class Sis:
         for row in changed:
             late = self.rng.choice((0, 0, 0, 0, 0, 30))
             stamp = now.timestamp() - late * 3600 - self.rng.randrange(600)
-            told = type(now).fromtimestamp(stamp, now.tzinfo)
-            row["dateLastModified"] = f"{told:%Y-%m-%dT%H:%M:%S.000Z}"
+            modified = type(now).fromtimestamp(stamp, now.tzinfo)
+            row["dateLastModified"] = f"{modified:%Y-%m-%dT%H:%M:%S.000Z}"
             if self.rng.random() < 0.1:
                 row["dateLastModified"] = ""
         return changed
@@ -442,8 +442,8 @@ class Sis:
                 self._add_role(user, second, "secondary", "s2")
 
     def _add_role(self, user: str, role: str, type_: str, org: str) -> None:
-        told = {"userSourcedId": user, "role": role, "roleType": type_, "orgSourcedId": org}
-        self._add("roles", self._next("r"), **told)
+        values = {"userSourcedId": user, "role": role, "roleType": type_, "orgSourcedId": org}
+        self._add("roles", self._next("r"), **values)
 
     def _take_roles(self, user: str) -> list[Row]:
         roles = self.tables["roles"]

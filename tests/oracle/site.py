@@ -47,12 +47,12 @@ class ModelSite:
         self.out_of_step: dict[str, dt.datetime] = {}
         self._numbers = 0
 
-    def account(self, **told: Any) -> int:
+    def account(self, **values: Any) -> int:
         """Add an account that was made by hand."""
         number = self._next()
         user = dict.fromkeys(("sid", "given", "family", "username", "orgs"))
-        login = told["email"].lower()
-        self.state.users[number] = {**user, **told, "managed": False, "login": login}
+        login = values["email"].lower()
+        self.state.users[number] = {**user, **values, "managed": False, "login": login}
         return number
 
     def _next(self) -> int:
@@ -469,10 +469,10 @@ class ModelSite:
         for c in rest.pairs:
             pair = c.key
             if pair[0] < 0 or pair[1] < 0:
-                told = {x.key: x.after["sid"] for x in (*rest.users, *left.plan.courses)}  # type: ignore[union-attr]
+                sids = {x.key: x.after["sid"] for x in (*rest.users, *left.plan.courses)}  # type: ignore[union-attr]
                 pair = (
-                    users.get(str(told.get(pair[0])), pair[0]),
-                    courses.get(str(told.get(pair[1])), pair[1]),
+                    users.get(str(sids.get(pair[0])), pair[0]),
+                    courses.get(str(sids.get(pair[1])), pair[1]),
                 )
             if state.pairs.get(pair) == c.before:
                 plan.pairs.append(Change(c.kind, pair, c.before, c.after, c.action, c.why))

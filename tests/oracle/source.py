@@ -162,8 +162,8 @@ def ask_for_roles_again(
         if id_ is None or id_ in with_role or "goes" in line or "flaw" in line:
             kept.append(line)
         elif id_ in known:
-            told = ("sourcedId", "status", "dateLastModified", "part")
-            kept.append({**{c: line[c] for c in told if c in line}, "flaw": "no role"})
+            columns = ("sourcedId", "status", "dateLastModified", "part")
+            kept.append({**{c: line[c] for c in columns if c in line}, "flaw": "no role"})
         else:
             dropped.add(id_)
     files["users"] = kept

@@ -46,7 +46,7 @@ def rejects_lines(judged: Judged, lines: Mapping[str, list[Line]], modes: Mappin
     if any(line["part"] == part for line in judged.breaking):
         return True
     of_users = [line for line in lines.get("users", ()) if line["part"] == part]
-    if _says_orgs_apart(of_users):
+    if _differ_only_in_orgs(of_users):
         return True
     return any(
         _breaks(name, line, modes[name])
@@ -65,13 +65,13 @@ def _breaks(name: str, line: Line, mode: str) -> bool:
     return name in _TITLED and "goes" not in line and "title" not in line
 
 
-def _says_orgs_apart(users: list[Line]) -> bool:
+def _differ_only_in_orgs(users: list[Line]) -> bool:
     """Return whether several lines of one user differ only in their orgs."""
-    said: dict[str, list[Line]] = {}
+    by_user: dict[str, list[Line]] = {}
     for line in users:
         if "sourcedId" in line and "flaw" not in line:
-            said.setdefault(line["sourcedId"], []).append(line)
-    for lines in said.values():
+            by_user.setdefault(line["sourcedId"], []).append(line)
+    for lines in by_user.values():
         rests = [{k: v for k, v in line.items() if k != "orgSourcedIds"} for line in lines]
         orgs = {line.get("orgSourcedIds") for line in lines}
         if len(orgs) > 1 and all(rest == rests[0] for rest in rests):

@@ -213,7 +213,7 @@ def a_school_closes(sim: Simulation, today: dt.date) -> None:
 
 def another_sis(sim: Simulation, today: dt.date) -> None:
     """The district gets another SIS, with other sourcedIds and version 1.2."""
-    sim.life.news.tell(today, NEW_SIS)
+    sim.life.news.announce(today, NEW_SIS)
     sim.change_sis("new SIS", "1.2")
 
 
@@ -234,7 +234,7 @@ def next_year_is_planned(sim: Simulation, _today: dt.date) -> None:
 
 def school_year_ends(sim: Simulation, today: dt.date) -> None:
     """Half the time the SIS keeps the classes of the ended year until the next one begins."""
-    sim.life.news.tell(today, YEAR_ENDS)
+    sim.life.news.announce(today, YEAR_ENDS)
     sim.sis.keeps_ended = sim.rng.random() < 0.5
 
 
@@ -253,14 +253,14 @@ def rollover(sim: Simulation, today: dt.date) -> None:
     sim.sis.year, sim.sis.keeps_ended = 2027, False
     if sim.rng.random() < 0.5:
         sim.sis.number_courses_anew()
-        sim.life.news.tell(today, NEW_CATALOG)
+        sim.life.news.announce(today, NEW_CATALOG)
     for _ in range(_LEAVERS):
         sim.life.come(sim.rng.choice(list(sim.life.truth.schools)), today)
 
 
 def school_begins(sim: Simulation, today: dt.date) -> None:
     """The office knows that the new year's package is valid from now on."""
-    sim.life.news.tell(today, NEW_YEAR)
+    sim.life.news.announce(today, NEW_YEAR)
 
 
 # At noon

@@ -30,15 +30,15 @@ class Announcement:
 class News:
     """All announcements, the oldest first."""
 
-    told: list[Announcement] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
 
-    def tell(self, on: dt.date, about: str, count: int = 1, school: str | None = None) -> None:
+    def announce(self, on: dt.date, about: str, count: int = 1, school: str | None = None) -> None:
         """Announce an event."""
-        self.told.append(Announcement(on, about, count, school))
+        self.announcements.append(Announcement(on, about, count, school))
 
     def since(self, day: dt.date, about: str) -> list[Announcement]:
         """Return the announcements of an event on a day or later."""
-        return [one for one in self.told if one.on >= day and one.about == about]
+        return [one for one in self.announcements if one.on >= day and one.about == about]
 
     def count(self, day: dt.date, *about: str) -> int:
         """Count the announcements on a day or later."""
@@ -86,7 +86,7 @@ class Life:
                 if not others and self.rng.random() < 0.85:
                     others = [self._teacher(truth.courses[section.course].school).number]
                 truth.sections[section.number] = replace(section, teachers=tuple(others))
-        self.news.tell(day, "leaves")
+        self.news.announce(day, "leaves")
 
     def come_back(self, number: int, day: dt.date) -> Person:
         """Let a person who left return, and teach again."""
@@ -118,7 +118,7 @@ class Life:
         """Close a school: its courses end, every other teacher moves, the others leave."""
         truth, name = self.truth, self.truth.schools[school]
         staff = truth.staff_of(school)
-        self.news.tell(day, "school closes", len(staff), name)
+        self.news.announce(day, "school closes", len(staff), name)
         for course in truth.courses_of(school):
             self._end(course)
         others = [other for other in truth.schools if other != school]
@@ -166,7 +166,7 @@ class Life:
 
     def _course_ends(self, day: dt.date) -> None:
         self._end(self.rng.choice(list(self.truth.courses.values())))
-        self.news.tell(day, "course ends")
+        self.news.announce(day, "course ends")
 
     def _course_is_renamed(self, _day: dt.date) -> None:
         course = self.rng.choice(list(self.truth.courses.values()))

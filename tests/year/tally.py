@@ -80,8 +80,8 @@ class Tally:
             ("wrong approvals", f"{self.by_mistake} deactivated, {self.put_back} put back by undo"),
             ("wrong deactivations", str(self.deactivations)),
         ]
-        told = [f"{name:<{_WIDTH}}{value}" for name, value in lines]
-        return "\n".join([*told, *(f"WRONG  {line}" for line in self.wrong)])
+        rows = [f"{name:<{_WIDTH}}{value}" for name, value in lines]
+        return "\n".join([*rows, *(f"WRONG  {line}" for line in self.wrong)])
 
 
 def _listed(counter: Counter[str]) -> str:

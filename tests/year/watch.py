@@ -155,16 +155,16 @@ class Watch:
         for kind, action, count in self.site.rows(_AUDIT, run_id=run.run_id):
             counted, words = _WORDS[kind]
             audited[counted, words[action]] += count
-        told = {
+        reported = {
             (kind, word): n
             for kind, numbers in (run.counts or {}).items()
             for word, n in numbers.items()
             if word not in {"errors", "ignored"}
         }
         return [
-            f"{kind} {word}: counted {told.get((kind, word), 0)}, audited {audited[kind, word]}"
-            for kind, word in sorted({*told, *audited})
-            if told.get((kind, word), 0) != audited[kind, word]
+            f"{kind} {word}: counted {reported.get((kind, word), 0)}, audited {audited[kind, word]}"
+            for kind, word in sorted({*reported, *audited})
+            if reported.get((kind, word), 0) != audited[kind, word]
         ]
 
     def _active(self) -> list[int]:

@@ -20,7 +20,7 @@ from golden.school import (
 )
 from oneroster_sync.operations.check import check_package
 from oneroster_sync.sites.preferences import Profile
-from roster_of import said
+from roster_of import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,8 +107,8 @@ def test_additional_column_makes_no_other_format(tmp_path: Path, file: str, colu
 def test_renamed_header_is_recognised(tmp_path: Path, file: str, column: str, other: str) -> None:
     """A header with another name than the standard's is named with the one that it means."""
     texts = changed(SCHOOL, file, f",{column},", f",{other},")
-    (said,) = expected(tmp_path, texts, "schema.missing_header")
-    assert said == f"{column}; found {other}: did you mean {column}?"
+    (sentence,) = expected(tmp_path, texts, "schema.missing_header")
+    assert sentence == f"{column}; found {other}: did you mean {column}?"
 
 
 @pytest.mark.case("b51")
@@ -142,7 +142,7 @@ def test_junk_has_no_version(site: Site, text: str, caplog: pytest.LogCaptureFix
     assert "a version of OneRoster that could not be determined" in caplog.text
     path = site.package({"users.csv": text})
     assert site.command("validate", path)[1]["version"] is None
-    assert "The version of OneRoster is unknown" in said(site, "validate", path)[1]
+    assert "The version of OneRoster is unknown" in run_command(site, "validate", path)[1]
     assert site.command("validate", site.package({"users.csv": "givenName\n"}))[1]["version"]
 
 
@@ -163,8 +163,8 @@ def test_new_person_of_a_delta_without_a_role_is_a_warning() -> None:
         f"{who},active,{NOW},true,{who},,New,Person,,,{who}@x.org{',' * 11}\n" for who in "xy"
     )
     done = site.sync(mixed(SCHOOL_1_2, {"users": "delta", "roles": "delta"}, users=rows, roles=""))
-    told = [f for f in done.findings if f["code"] == "semantic.nobodys_row"]
-    assert [(f["severity"], f["rows"], f["row"], f["sourced_id"]) for f in told] == [
+    found = [f for f in done.findings if f["code"] == "semantic.nobodys_row"]
+    assert [(f["severity"], f["rows"], f["row"], f["sourced_id"]) for f in found] == [
         ("warning", 2, None, None)
     ]
     assert "x" not in site.status()

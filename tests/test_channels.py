@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from conftest import Site
 
-pytestmark = [pytest.mark.filterwarnings(told) for told in QUIET]
+pytestmark = [pytest.mark.filterwarnings(rule) for rule in QUIET]
 
 LOGIN, PASSWORD, TOKEN = "postman", "Zqpassword", "Zqtoken"
 MESSAGE = Message(
@@ -94,9 +94,9 @@ def test_a_mail_is_plain_text_and_html(post: Post) -> None:
     notifier.send(MESSAGE, Notices(recipients=TWO))
     (mail,) = post.mail.messages
     assert mail.get_content_type() == "multipart/alternative"
-    told = [(part.get_content_type(), part.get_payload(decode=True)) for part in mail.iter_parts()]
-    assert [kind for kind, _ in told] == ["text/plain", "text/html"]
-    text = bytes(told[0][1] or b"").decode().replace("\r\n", "\n")
+    parts = [(part.get_content_type(), part.get_payload(decode=True)) for part in mail.iter_parts()]
+    assert [kind for kind, _ in parts] == ["text/plain", "text/html"]
+    text = bytes(parts[0][1] or b"").decode().replace("\r\n", "\n")
     assert text.strip() == MESSAGE.text().strip()
 
 
@@ -192,9 +192,9 @@ def test_no_service_takes_a_name_for_markup(
     texts = [text for request in sent for text in texts_of(request) if "Plan: " in text]
     (body,) = texts
     assert body.count("guard.school_removals: 9 of 9 users of") == 2
-    said, _, led = body.rpartition("Plan: ")
+    sentences, _, led = body.rpartition("Plan: ")
     assert led.strip() == link
-    assert not _FORBIDDEN.search(said.replace("<b>", "").replace("</b>", "")), said
+    assert not _FORBIDDEN.search(sentences.replace("<b>", "").replace("</b>", "")), sentences
     assert len(body) < 2_000
 
 
