@@ -126,7 +126,7 @@ def _in_both_profiles() -> Iterator[Any]:
         yield pytest.param(bad, profile, id=f"{bad.name}-{profile}", marks=marks)
 
 
-@pytest.mark.parametrize(("bad", "profile"), _in_both_profiles())
+@pytest.mark.parametrize(("bad", "profile"), list(_in_both_profiles()))
 def test_bad_input(
     bad: BadInput,
     profile: str,
