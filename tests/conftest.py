@@ -106,7 +106,7 @@ LARGE = (
     *("test_faults", "test_sources_runs", "test_dialects", "test_oracle", "test_orders"),
     *("test_hostile_values", "test_any_input", "test_quotes", "test_three_days", "test_golden"),
     *("test_sources_drip", "test_local_postgres", "test_benchmarks", "test_pending", "test_apply"),
-    *("test_unread", "test_year", "test_words", "test_isolation"),
+    *("test_unread", "test_words", "test_isolation"),
     *("test_outcomes", "test_metrics", "test_faults_of_pending", "test_sample_packages"),
 )
 """The longest modules, the longest first: small ones at the end keep all workers busy."""

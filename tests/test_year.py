@@ -31,6 +31,8 @@ def live(site: Site, agenda: Agenda, capsys: pytest.CaptureFixture[str]) -> Tall
             sys.stdout.write(f"\n{simulation.tally.to_text()}\n")
 
 
+# `make long` runs it (eight seconds), and `.ci/run` the whole year.
+@pytest.mark.long
 @pytest.mark.case("d07")
 def test_four_weeks(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """With five broken packages, a new SIS and a returning user, no current user is deactivated."""
