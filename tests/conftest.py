@@ -94,7 +94,10 @@ LANES = {
         *("test_api_runs", "test_review", "test_api_adoption", "test_sites_in_airflow"),
     ),
     # No Airflow runs, but the test process creates its API server: one import for all.
-    "server": ("test_airflow_requests", "test_airflow_routes", "test_web_server"),
+    "server": (
+        *("test_airflow_requests", "test_airflow_routes", "test_web_server"),
+        "test_api_connections",
+    ),
 }
 """Modules that share an Airflow: one worker runs a whole lane, so no module waits for a start."""
 BY_THEMSELVES = {"test_oracle", "test_faults", "test_faults_of_pending", "test_orders"}

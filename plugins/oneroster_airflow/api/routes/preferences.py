@@ -37,6 +37,7 @@ _FOUND = 20
 @router.get("/sites/{site}/preferences")
 def read(site: Site, actor: Reader) -> models.PreferencesState:
     """Return a site's preferences, its next syncs, and whether it is enabled."""
+    dag_pauses.settle()
     with database.engine().connect() as connection:
         return _preferences(connection, site, actor)
 
@@ -85,6 +86,7 @@ def save(
             current=theirs,
         ) from None
     airflow_db.ask_for_parse(site)
+    dag_pauses.settle()
     with database.engine().connect() as connection:
         return _preferences(connection, site, actor)
 
@@ -201,7 +203,6 @@ def _preferences(connection: Connection, site: str, actor: Actor) -> models.Pref
     chosen = preferences_store.load(connection, site)
     saved = preferences_store.saved(connection, site)
     record = registry.find(connection, site)
-    dag_pauses.settle()
     state = airflow_db.dag_state(site)
     proposed = propose_pause(connection, chosen, today=dt.datetime.now(dt.UTC).date())
     return models.PreferencesState(
