@@ -34,8 +34,8 @@ WORKER_MIB, SERVICE_MIB = 512, 1_024
 """Memory of an idle worker, and the memory reserved for each of Airflow's services."""
 _SERVICES = 3
 """Services besides the schedulers: API server, DAG processor, triggerer."""
-_CONNECTIONS_OF_RUN, _CONNECTIONS_OF_SERVICE = 2, 15
-"""A task uses one connection for the site's lock and one for work; SQLAlchemy's pool has 5 + 10."""
+_CONNECTIONS_OF_RUN, _CONNECTIONS_OF_SERVICE = 2, 12
+"""A task uses one connection for the site's lock and one for work; the engine's pool has 2 + 10."""
 # Airflow's default of `[dag_processor] dag_file_processor_timeout`.
 _DAG_FILE_LIMIT_S = 50
 _KILO, _MEGA = 1e3, 1e6
