@@ -248,6 +248,8 @@ def change_roster(
         bound: Parameters of the statements: site, run, who, when.
         by_copy: Whether new rows go into the tables by COPY. The resulting rows are the same.
     """
+    # A server may compile statements that it expects to be costly. Staged tables have no
+    # statistics, so it expects too much, and compiling takes longer than running them.
     connection.execute(sa.text("set local jit = off"))
     loaded = initial_load.load(connection, plan, bound) if by_copy else frozenset[str]()
     for name, table in plan.tables().items():
