@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from oneroster_airflow.api.auth import May
 
 if TYPE_CHECKING:
-    from live import Person
+    from collections.abc import Mapping
 
 MARK = "zqmark"
 """Part of each name and address that only users with the permission `details` may see."""
+
+
+class Sender(Protocol):
+    """A user who sends requests, such as `live.Person`; without a token nobody is logged in."""
+
+    token: str | None
+
+    def send(self, method: str, path: str, **more: Any) -> Any:
+        """Send a request to a path of the API and return the answer."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Action:
     route: May | None = None
     """The permission for the route, where some of its actions need a higher one."""
 
-    def send(self, who: Person, runs: dict[str, str]) -> Any:
+    def send(self, who: Sender, runs: Mapping[str, str]) -> Any:
         """Send the request as a user and return the answer."""
         more: dict[str, Any] = {"content": self.content} if self.content else {}
         if self.body is not None:

@@ -31,7 +31,7 @@ _NAMES = (
 """Debian's headless shell comes first: the same engine without a window, a third less work."""
 _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    # A page lives for seconds, and code that is optimised pays after minutes.
+    # A page lives for seconds: to optimise its code takes longer than the faster code saves.
     "--js-flags=--no-opt --no-maglev",
 )
 _MOST_STOPS = 60

@@ -62,7 +62,7 @@ PEOPLE = {**{role: role for role in USERS}, "second": "admin"}
 _SETTINGS = {
     # The scheduler often checks whether a decision has arrived.
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
-    # Several Airflows of tests share the processors, and each is idle most of the time.
+    # An idle scheduler looks for work less often, because several Airflows share the processors.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
         f"{name}:{role}" for name, role in PEOPLE.items()

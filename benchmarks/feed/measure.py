@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import psycopg
     from sqlalchemy.engine import Connection
 
+    from oneroster_sync.runs import Run
     from oneroster_sync.stages.diff.plan import Plan
 
 SITES, VERSIONS = 50, 100
@@ -54,8 +55,8 @@ select site, 1, (select min(id) from users u where u.site = s.site), '{}', '02:0
 from sites s;
 insert into runs (run_id, site, trigger, requested_by, scope, preferences, started_at, stage,
                   outcome, applied_at, applied_version)
-select gen_random_uuid(), 'district-' || s, 'schedule', 'me', 'users', '{}', now(), 'record',
-       'succeeded', now(), v
+select gen_random_uuid(), 'district-' || s, 'schedule', 'me', 'users',
+       json_build_object('site', 'district-' || s), now(), 'record', 'succeeded', now(), v
 from generate_series(1, %(sites)s) s, generate_series(1, %(versions)s + 1) v;
 """
 _CHANGES = """
@@ -143,16 +144,21 @@ def apply_cost(
     """Yield lines with the costs of applying a plan with the change feed and without it."""
     import sqlalchemy as sa
 
+    from oneroster_sync import runs
     from oneroster_sync.runs.artifacts import RunFolder
 
-    RunFolder.of(plan.site, bound["run_id"]).write_tables("plan", plan.tables())
+    found = runs.get(connection, bound["run_id"])
+    run = replace(found, site=plan.site, plan_hash=plan.hash())
+    folder = RunFolder.of(run.site, run.run_id)
+    folder.write_tables("plan", plan.tables())
+    folder.write_json("plan", {"base_version": plan.base_version})
     pid = connection.scalar(sa.text("select pg_backend_pid()"))
     # The query has begun a transaction, and `begin` refuses a second one.
     connection.rollback()
     pairs: list[dict[bool, tuple[float, int]]] = []
     for turn in range(rounds + 1):
         order = (True, False) if turn % 2 else (False, True)
-        pairs.append({has: _apply(connection, plan, bound, pid, has_feed=has) for has in order})
+        pairs.append({has: _apply(connection, run, bound, pid, has_feed=has) for has in order})
     del pairs[0]  # the first pair fills caches
     for name, which, unit in (("CPU", 0, "s"), ("write-ahead log", 1, "MiB")):
         ratios = sorted(pair[True][which] / pair[False][which] for pair in pairs)
@@ -167,15 +173,15 @@ def apply_cost(
 
 
 def _apply(
-    connection: Connection, plan: Plan, bound: dict[str, Any], pid: int, *, has_feed: bool
+    connection: Connection, run: Run, bound: dict[str, Any], pid: int, *, has_feed: bool
 ) -> tuple[float, int]:
     """Apply a stored plan and roll it back; return CPU seconds and bytes of write-ahead log."""
     import sqlalchemy as sa
 
     from oneroster_sync.roster.reader import count_active
-    from oneroster_sync.runs.artifacts import RunFolder
     from oneroster_sync.runs.roster_history import count_by_school
     from oneroster_sync.stages.apply import change_roster
+    from oneroster_sync.stages.diff.plan import read_plan
 
     if not has_feed:
         bound = {**bound, "version": None}
@@ -183,14 +189,9 @@ def _apply(
         # Without a version, `changes_older` takes the rows: it is the index by run of before.
         position = connection.scalar(sa.text("select pg_current_wal_insert_lsn()"))
         begun, begun_here = _cpu_s(pid), time.process_time()
-        tables = RunFolder.of(plan.site, bound["run_id"]).read_tables("plan")
-        links = {n.removeprefix("links."): t for n, t in tables.items() if n.startswith("links.")}
-        kinds = {kind: tables[kind] for kind in ("users", "courses", "assignments")}
-        stored = replace(plan, **kinds, links=links)
-        assert stored.hash() == plan.hash()
-        change_roster(connection, stored, bound)
-        count_active(connection, plan.site)
-        count_by_school(connection, plan.site)
+        change_roster(connection, read_plan(run), bound)
+        count_active(connection, run.site)
+        count_by_school(connection, run.site)
         spent = _cpu_s(pid) - begun + time.process_time() - begun_here
         grown = "select pg_current_wal_insert_lsn() - cast(:before as pg_lsn)"
         wal = int(connection.scalar(sa.text(grown), {"before": position}) or 0)

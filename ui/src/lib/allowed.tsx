@@ -12,7 +12,7 @@ const NOTHING = { read: false, details: false, operate: false, administer: false
 const NOT_FOUND = 404;
 
 /**
- * Show a page to those who may see its site, and say to the page what they may do there.
+ * Show a page to users who may see its site, and pass their permissions to it.
  *
  * @param props.component Gets `may`.
  */

@@ -90,7 +90,7 @@ describe("refusals", () => {
   });
 
   test.each(["<html>Bad gateway</html>", "", '{"detail": [1]}'])(
-    "that are no problems of ours are known by their status: %s",
+    "that are no problem documents are described by their status: %s",
     async (body) => {
       answer(refusal(502, body));
       const problem = await caught(get("me"));

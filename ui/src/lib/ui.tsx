@@ -173,7 +173,7 @@ function useTitle(title: string) {
   }, [title]);
 }
 
-/** What the page before wants this page to say, such as that a file was uploaded before. */
+/** The message of the previous page, such as that a file was uploaded before. */
 function Notice() {
   const notice = useLocation().state?.notice;
   return typeof notice === "string" ? (

@@ -4,7 +4,7 @@ import { FIELDS } from "../words/records";
 import { OUTCOMES, PREVIEW_RUN, RUNNING } from "../words/runs";
 import type { Weekday } from "./openapi";
 
-/** From so many minutes on a span has a unit of so many minutes. */
+/** Units of spans: a span of at least `from` minutes is written in units of `minutes` minutes. */
 const SPANS = [
   { from: 4 * 24 * 60, minutes: 24 * 60, unit: "day" },
   { from: 2 * 60, minutes: 60, unit: "hour" },

@@ -288,7 +288,7 @@ const LOOK = {
   },
 };
 
-/** Says to elements whether they are near to what is seen. */
+/** Calls back when an element comes near to the visible part, or leaves it. */
 interface Watcher {
   watch: (element: Element, callback: (isNear: boolean) => void) => () => void;
   stop: () => void;
@@ -446,7 +446,7 @@ function Line({ line }: { line: LogLine }) {
   );
 }
 
-/** Say to elements whether they are near to what is seen of the box. */
+/** Return a watcher of the elements in a box that scrolls. */
 function watchNearness(root: Element | null): Watcher {
   const callbacks = new Map<Element, (isNear: boolean) => void>();
   const observer = new IntersectionObserver(
